@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/** What can be wrong with an input ELF file. The codes are stable; a message says where, what was expected, what was found. */
+
+const rows = {
+  NOT_ELF: 'not an ELF file',
+  TRUNCATED: 'the file ends too early',
+  CLASS: 'not a 64-bit file',
+  ENDIAN: 'not a little-endian file',
+  MACHINE: 'not for x86-64',
+  TYPE: 'neither an executable nor a shared library',
+  HEADER: 'a header field is wrong',
+  SECTION: 'a section is wrong',
+  SYMBOL: 'a symbol is wrong',
+  SYMTAB_MISSING: 'there is no symbol table (.symtab)',
+  BUILD_ID_MISSING: 'there is no build id',
+  CODE: 'the code cannot be decoded',
+  DEBUG: 'the debugging information is wrong',
+} as const;
+
+export type ElfErrorCode = keyof typeof rows;
+
+export interface ElfErrorFacts {
+  /** The file, as its user calls it. */
+  readonly file: string;
+  /** Offset, section or symbol. */
+  readonly place: string;
+  readonly expected: string;
+  readonly found: string;
+  readonly advice?: string;
+  readonly cause?: unknown;
+}
+
+export class ElfError extends Error {
+  override readonly name = 'ElfError';
+  readonly code: ElfErrorCode;
+  readonly facts: ElfErrorFacts;
+
+  constructor(code: ElfErrorCode, facts: ElfErrorFacts) {
+    const { file, place, expected, found, advice } = facts;
+    super(
+      `${file}: ${rows[code]}: ${place}: expected ${expected}, found ${found}${advice ? `; ${advice}` : ''}`,
+      facts.cause === undefined ? {} : { cause: facts.cause },
+    );
+    this.code = code;
+    this.facts = facts;
+  }
+}

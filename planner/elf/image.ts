@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/**
+ * An opened ELF file, by address: which section, which symbol, which relocation is there, and what bytes.
+ *
+ * Read-only once made. Addresses are link-time addresses as plain numbers here; they get their brand where they
+ * enter a patch.
+ */
+import type { TargetKind } from '../patch-file/model.js';
+import { ElfError } from './error.js';
+import { buildIdOf } from './notes.js';
+import { readStubs } from './plt.js';
+import { R_X86_64, type Relocation, readRelocations } from './relocations.js';
+import { isLoaded, isThreadLocal, type Section, type Segment } from './sections.js';
+import { type ElfSymbol, readSymbols, readVersions } from './symbols.js';
+
+export interface Import {
+  readonly name: string;
+  readonly version: string | null;
+}
+
+export interface ElfImage {
+  readonly file: string;
+  readonly kind: TargetKind;
+  readonly buildId: string | null;
+  readonly sections: readonly Section[];
+  readonly segments: readonly Segment[];
+  /** .symtab; empty if there is none. */
+  readonly symbols: readonly ElfSymbol[];
+  readonly dynamicSymbols: readonly ElfSymbol[];
+  readonly versions: readonly (string | null)[];
+  /** Relocations that the loader applies, by the address they fill in. */
+  readonly relocations: ReadonlyMap<number, Relocation>;
+  /** PLT stub → GOT slot. */
+  readonly stubs: ReadonlyMap<number, number>;
+  /** Relocations of the code that --emit-relocs kept, by address; empty otherwise. */
+  readonly keptRelocations: ReadonlyMap<number, Relocation>;
+}
+
+export interface RawImage {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly kind: 'exec' | 'dyn';
+  readonly sections: readonly Section[];
+  readonly segments: readonly Segment[];
+}
+
+const SHT_SYMTAB = 2;
+const SHT_DYNSYM = 11;
+
+export function loadImage(raw: RawImage, need: 'required' | 'optional'): ElfImage {
+  const { file, sections } = raw;
+  const table = sections.find((section) => section.type === SHT_SYMTAB);
+  if (table === undefined && need === 'required')
+    throw new ElfError('SYMTAB_MISSING', {
+      file,
+      place: 'sections',
+      expected: 'a section of type SYMTAB',
+      found: `none in ${sections.length} sections`,
+      advice: 'give the file from before `strip`',
+    });
+  const dynamic = sections.find((section) => section.type === SHT_DYNSYM);
+  const symbols = table ? readSymbols(file, sections, table) : [];
+  const dynamicSymbols = dynamic ? readSymbols(file, sections, dynamic) : [];
+  const loaderApplies = (section: Section) => isLoaded(section);
+  const relocations = readRelocations(file, sections, loaderApplies, dynamicSymbols.length);
+  const keepsCode = (section: Section) => !isLoaded(section) && isLoaded(sections[section.info] ?? section);
+  const kept = readRelocations(file, sections, keepsCode, symbols.length);
+  return {
+    file,
+    kind: raw.kind === 'exec' ? 'exec' : raw.segments.some(({ type }) => type === 'interp') ? 'pie' : 'shared',
+    buildId: buildIdOf(sections),
+    sections,
+    segments: raw.segments,
+    symbols,
+    dynamicSymbols,
+    versions: readVersions(sections, dynamicSymbols.length),
+    relocations: new Map(relocations.map((relocation) => [relocation.address, relocation])),
+    stubs: readStubs(sections),
+    keptRelocations: new Map(kept.map((relocation) => [relocation.address, relocation])),
+  };
+}
+
+/** The loaded section that holds `address`; its end belongs to it only if nothing else starts there. */
+export function sectionAt(image: ElfImage, address: number): Section | null {
+  for (const section of image.sections)
+    if (isLoaded(section) && address >= section.address && address < section.address + section.size && !tlsBss(section))
+      return section;
+  return null;
+}
+
+/** .tbss takes no addresses of its own. */
+const tlsBss = (section: Section): boolean => isThreadLocal(section) && section.bytes.length === 0;
+
+/** Bytes at `address` up to `size`, cut at the section's end; null for no section or NOBITS. */
+export function bytesAt(image: ElfImage, address: number, size: number): Uint8Array | null {
+  const section = sectionAt(image, address);
+  if (section === null || section.bytes.length === 0) return null;
+  const at = address - section.address;
+  return section.bytes.subarray(at, Math.min(section.bytes.length, at + size));
+}
+
+/** What the GOT slot or PLT stub's slot at `address` is bound to by name, or null. */
+export function importAt(image: ElfImage, slot: number): Import | null {
+  const relocation = image.relocations.get(slot);
+  if (relocation === undefined) return null;
+  const { type } = relocation;
+  if (type !== R_X86_64.globDat && type !== R_X86_64.jumpSlot && type !== R_X86_64.abs64) return null;
+  return importOf(image, relocation.symbol);
+}
+
+export function importOf(image: ElfImage, symbol: number): Import {
+  return { name: image.dynamicSymbols[symbol]?.name ?? '', version: image.versions[symbol] ?? null };
+}
+
+export const importName = ({ name, version }: Import): string => (version === null ? name : `${name}@${version}`);
