@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Pass 4, detours: the jump at each old function's entry, and the proof that the entry is what the patch expects.
+ *
+ * Invariant: entries are checked in the process before anything is cloned or written. Five bytes that are not those of
+ * the old file mean that somebody else has been there: another patch, a breakpoint, a probe. Then nothing is done.
+ */
+import { loadedAt, type RunAddress, runAddress } from '../planner/addresses.js';
+import type { Patch, ReplacedFunction } from '../planner/patch-file/model.js';
+import { hex, RuntimeError } from './errors.js';
+import type { Layout } from './link/layout.js';
+import { type Mapping, mappingAt } from './proc/maps.js';
+import type { LoadedObject } from './proc/object.js';
+import type { Process } from './proc/process.js';
+import { DETOUR_SIZE, type PatchRecord, type RecordedFunction } from './record.js';
+
+const JMP_REL32 = 0xe9;
+const INT3 = 0xcc;
+
+/** jmp `to`, as it stands at `from`. */
+export function detourBytes(from: RunAddress, to: RunAddress, symbol: string): Buffer {
+  const distance = to - (from + DETOUR_SIZE);
+  if (distance !== (distance | 0)) {
+    const facts = { type: 'detour', symbol, place: hex(from), value: hex(distance), bits: 32 };
+    throw new RuntimeError('RELOCATION_OVERFLOW', facts);
+  }
+  const bytes = Buffer.alloc(DETOUR_SIZE);
+  bytes.writeUInt8(JMP_REL32);
+  bytes.writeInt32LE(distance, 1);
+  return bytes;
+}
+
+/** Throws unless every entry lies in the target's code, has room, and holds the bytes of the old file. */
+export function checkEntries(
+  process: Process,
+  maps: readonly Mapping[],
+  target: LoadedObject,
+  functions: readonly ReplacedFunction[],
+  carried: readonly PatchRecord[],
+): void {
+  for (const { name: symbol, old } of functions) {
+    const entry = loadedAt(old.address, target.bias);
+    const end = entry + Math.max(old.size, old.detourOffset + DETOUR_SIZE);
+    if (entry < target.start || end > target.end)
+      throw new RuntimeError('SYMBOL_OUTSIDE', { symbol, address: hex(old.address), object: target.name });
+    if (old.detourOffset + DETOUR_SIZE > old.room)
+      throw new RuntimeError('ENTRY_TOO_SMALL', { symbol, room: old.room, needed: old.detourOffset + DETOUR_SIZE });
+    checkMapping(maps, symbol, entry);
+    const detour = entry + old.detourOffset;
+    const found = process.read(detour, DETOUR_SIZE);
+    if (found && Buffer.compare(found, old.bytes) === 0) continue;
+    throw new RuntimeError('ENTRY_CHANGED', {
+      symbol,
+      address: hex(detour),
+      expected: spaced(old.bytes),
+      found: found ? spaced(found) : 'nothing readable',
+      reason: whoChanged(found, detour, old.bytes, carried),
+    });
+  }
+}
+
+function checkMapping(maps: readonly Mapping[], symbol: string, entry: RunAddress): void {
+  const mapping = mappingAt(maps, entry);
+  if (mapping?.execute && mapping.private && !mapping.write) return;
+  const flag = (set: boolean, letter: string) => (set ? letter : '-');
+  const found = mapping
+    ? flag(mapping.read, 'r') + flag(mapping.write, 'w') + flag(mapping.execute, 'x') + (mapping.private ? 'p' : 's')
+    : 'nothing mapped';
+  throw new RuntimeError('ENTRY_NOT_CODE', { symbol, address: hex(entry), found });
+}
+
+function whoChanged(found: Buffer | null, detour: number, wanted: Uint8Array, carried: readonly PatchRecord[]): string {
+  const other = carried.find(({ functions }) => functions.some((f) => f.detour === detour));
+  if (other) return `the function is patched already, by ${other.name}; make the new patch from the patched build`;
+  if (found?.some((byte, i) => byte === INT3 && wanted[i] !== INT3))
+    return 'a breakpoint or a probe stands there; remove it';
+  return 'the code has been changed by something else; restart the process to patch it';
+}
+
+const spaced = (bytes: Uint8Array) =>
+  Buffer.from(bytes)
+    .toString('hex')
+    .replaceAll(/..(?=.)/g, '$& ');
+
+/** The patch's functions with their run-time addresses, detours made. */
+export function placeFunctions(
+  patch: Patch,
+  target: LoadedObject,
+  layout: Layout,
+  arena: RunAddress,
+): RecordedFunction[] {
+  return patch.functions.map(({ name, old, new: body, oldParts }) => {
+    const entry = loadedAt(old.address, target.bias);
+    const detour = runAddress(entry + old.detourOffset);
+    const to = runAddress(arena + layout.sections[body.section]! + body.offset);
+    return {
+      name,
+      entry,
+      size: old.size,
+      detour,
+      detourBytes: detourBytes(detour, to, name),
+      originalBytes: old.bytes,
+      body: to,
+      bodySize: body.size,
+      parts: oldParts.map((part) => ({ start: loadedAt(part.address, target.bias), size: part.size })),
+    };
+  });
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Everything that the runtime can refuse, in one table: code, exit status, message.
+ *
+ * A message says what was expected, what was found, where, and what to do. Status 2 is unusable input, status 4 could
+ * not be done and the process runs on as before. Faults of our own are not here: they stay plain errors.
+ */
+
+type Facts = Readonly<Record<string, string | number>>;
+type Row = readonly [status: 2 | 4, message: (f: Facts) => string];
+
+const table = {
+  PATCH_UNREADABLE: [2, (f) => `${f.file}: cannot be read (${f.why}); give the path of a .drift file`],
+  PATCH_UNUSABLE: [2, (f) => `not a usable patch file: ${f.why}; make it with "planner diff OLD NEW -o FILE.drift"`],
+
+  PROCESS_GONE: [4, (f) => `process ${f.pid} does not exist (or has just ended); look the pid up again`],
+  NOT_A_PROCESS: [4, (f) => `${f.pid} is the id of a thread of process ${f.tgid}; use --pid ${f.tgid}`],
+  PROCESS_ZOMBIE: [4, (f) => `process ${f.pid} (${f.name}) has ended and waits to be reaped: nothing to patch`],
+  KERNEL_THREAD: [4, (f) => `process ${f.pid} (${f.name}) is a kernel thread: it has no user code to patch`],
+  PROCESS_CHANGED: [4, (f) => `process ${f.pid} changed while it was looked at (${f.what}); try again`],
+  NO_PERMISSION: [
+    4,
+    (f) => `no permission to change process ${f.pid} (${f.what}); run as its owner with ptrace rights, or as root`,
+  ],
+  NO_VIEWS: [
+    4,
+    (f) => `this kernel (${f.kernel}) has no mmview_clone; boot the project's kernel: npm run vm -- COMMAND`,
+  ],
+
+  WRONG_BUILD: [
+    4,
+    (f) =>
+      `process ${f.pid} runs ${f.object} with build id ${f.found}, the patch is for ${f.name} ${f.wanted}; make the patch from the build that runs`,
+  ],
+  TARGET_TWICE: [4, (f) => `process ${f.pid} has ${f.name} loaded ${f.count} times; only one copy can be patched`],
+
+  SYMBOL_OUTSIDE: [
+    4,
+    (f) => `${f.symbol} at ${f.address} lies outside ${f.object}; the patch file does not fit its target`,
+  ],
+  IMPORT_UNRESOLVED: [4, (f) => `the new code needs ${f.symbol}, and no object loaded in process ${f.pid} defines it`],
+  IMPORT_IFUNC: [
+    4,
+    (f) =>
+      `the new code needs ${f.symbol}, which is chosen at load time (IFUNC in ${f.object}), and no relocated slot holds the choice`,
+  ],
+  IMPORT_TLS: [4, (f) => `the new code needs the thread-local ${f.symbol} of ${f.object}: not supported`],
+
+  RELOCATION_UNKNOWN: [4, (f) => `relocation ${f.type} against ${f.symbol} at ${f.place}: this type is not supported`],
+  RELOCATION_OVERFLOW: [
+    4,
+    (f) => `relocation ${f.type} against ${f.symbol} at ${f.place}: the value ${f.value} does not fit ${f.bits} bits`,
+  ],
+  RELOCATION_OUTSIDE: [2, (f) => `relocation ${f.type} at ${f.place} reaches outside its section of ${f.size} bytes`],
+  SECTION_ALIGN: [4, (f) => `section ${f.section} wants alignment ${f.align}; at most a page (4096) is supported`],
+
+  ENTRY_CHANGED: [
+    4,
+    (f) => `${f.symbol} at ${f.address}: expected the bytes ${f.expected}, found ${f.found}: ${f.reason}`,
+  ],
+  ENTRY_TOO_SMALL: [4, (f) => `${f.symbol} has room for ${f.room} bytes, the detour ends at byte ${f.needed}`],
+  ENTRY_NOT_CODE: [
+    4,
+    (f) => `${f.symbol} at ${f.address} is not in a private, executable, read-only mapping (found ${f.found})`,
+  ],
+  GUARDS_TOO_MANY: [
+    4,
+    (f) => `the patch needs ${f.count} guarded ranges, the kernel takes ${f.limit}; split the patch`,
+  ],
+
+  NO_ROOM: [4, (f) => `no gap of ${f.size} bytes within 2 GiB of ${f.object} for the arena`],
+  NO_MEMORY: [4, (f) => `the kernel has no memory for the view (${f.call})`],
+  OTHER_TRANSITION: [
+    4,
+    (f) =>
+      `process ${f.pid} is in the middle of another transition (${f.patch}); see "driftpatch status --pid ${f.pid}"`,
+  ],
+  UPROBES: [
+    4,
+    (f) => `process ${f.pid} has uprobes in the code to be patched (${f.call}: EBUSY); remove them and try again`,
+  ],
+  KERNEL_REFUSED: [4, (f) => `the kernel refused ${f.call}: ${f.errno}`],
+} satisfies Record<string, Row>;
+
+export type RuntimeCode = keyof typeof table;
+
+/** A patch or a process that cannot be worked with. Nothing has changed in the target when this is thrown. */
+export class RuntimeError extends Error {
+  readonly code: RuntimeCode;
+  readonly status: 2 | 4;
+  readonly facts: Facts;
+
+  constructor(code: RuntimeCode, facts: Facts = {}, options?: ErrorOptions) {
+    const [status, message] = table[code] as Row;
+    super(message(facts), options);
+    this.name = 'RuntimeError';
+    this.code = code;
+    this.status = status;
+    this.facts = facts;
+  }
+}
+
+export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;

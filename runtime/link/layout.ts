@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Where everything lies in the arena.
+ *
+ * The code part (r-x) begins with the record, then on a page of their own the code sections, then rodata, then the slots
+ * and stubs that imports need. The data part (rw-) holds data and bss. Offsets count from the start of the code part;
+ * the data part follows it at once.
+ *
+ * Invariant: the layout depends on the patch alone, not on the process, so that sizes are known before the arena is mapped.
+ */
+import type { Patch, PatchSection, SectionKind } from '../../planner/patch-file/model.js';
+import { RuntimeError } from '../errors.js';
+import { RELOCATIONS } from './relocations.js';
+
+export const PAGE = 4096;
+/** jmp *slot(%rip), padded. */
+export const STUB_SIZE = 8;
+const SLOT_SIZE = 8;
+
+export interface Layout {
+  /** Offset of each section, by its index in the patch. */
+  readonly sections: readonly number[];
+  /** Symbol index to the offset of the slot that holds its address. */
+  readonly slots: ReadonlyMap<number, number>;
+  /** Symbol index to the offset of its stub: where a call goes whose target may be out of reach. */
+  readonly stubs: ReadonlyMap<number, number>;
+  readonly codeSize: number;
+  readonly dataSize: number;
+}
+
+const CODE_ORDER: readonly SectionKind[] = ['code', 'rodata'];
+const DATA_ORDER: readonly SectionKind[] = ['data', 'bss'];
+
+export function layOut(patch: Patch, recordSize: number): Layout {
+  const sections = new Array<number>(patch.sections.length).fill(0);
+  let at = roundUp(recordSize, PAGE);
+  const place = (order: readonly SectionKind[]) => {
+    for (const kind of order) {
+      for (const [index, section] of patch.sections.entries()) {
+        if (section.kind !== kind) continue;
+        at = roundUp(at, alignOf(section));
+        sections[index] = at;
+        at += section.size;
+      }
+    }
+  };
+  place(CODE_ORDER);
+
+  const { wantSlot, wantStub } = wishes(patch);
+  const slots = new Map<number, number>();
+  const stubs = new Map<number, number>();
+  at = roundUp(at, SLOT_SIZE);
+  for (const symbol of wantSlot) {
+    slots.set(symbol, at);
+    at += SLOT_SIZE;
+  }
+  for (const symbol of wantStub) {
+    stubs.set(symbol, at);
+    at += STUB_SIZE;
+  }
+
+  const codeSize = roundUp(Math.max(at, 1), PAGE);
+  at = codeSize;
+  place(DATA_ORDER);
+  return { sections, slots, stubs, codeSize, dataSize: roundUp(at - codeSize, PAGE) };
+}
+
+/** Which symbols need a slot (all that go through the GOT) and which a stub too (imports that are called). */
+function wishes(patch: Patch): { wantSlot: Set<number>; wantStub: Set<number> } {
+  const wantSlot = new Set<number>();
+  const wantStub = new Set<number>();
+  for (const { type, symbol } of patch.relocations) {
+    const via = RELOCATIONS.get(type)?.via;
+    if (via === 'slot') wantSlot.add(symbol);
+    if (via === 'stub' && patch.symbols[symbol]?.binding.kind === 'import') {
+      wantSlot.add(symbol);
+      wantStub.add(symbol);
+    }
+  }
+  return { wantSlot, wantStub };
+}
+
+function alignOf(section: PatchSection): number {
+  const { align, name } = section;
+  if (align > PAGE) throw new RuntimeError('SECTION_ALIGN', { section: name, align });
+  return Math.max(align, 1);
+}
+
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The ELF objects that are loaded in a process, read from its memory alone: the file on disk may have been replaced by
+ * the upgrade already.
+ *
+ * Invariant: an object is listed only if its executable segment really is mapped executable where its headers say; a
+ * file that a program has merely mapped to look at is none. Headers come from the target and are not trusted: every
+ * read is bounded, and what does not add up is no object.
+ */
+import { basename } from 'node:path';
+import { type RunAddress, runAddress } from '../../planner/addresses.js';
+import { type Mapping, mappingAt } from './maps.js';
+import { type Process, printable } from './process.js';
+
+export interface LoadedObject {
+  readonly path: string;
+  /** File name without folders. */
+  readonly name: string;
+  /** The file has been replaced or removed since. */
+  readonly deleted: boolean;
+  /** Run-time minus link-time address. */
+  readonly bias: number;
+  /** The object's span: first to last byte of its PT_LOAD segments. */
+  readonly start: RunAddress;
+  readonly end: RunAddress;
+  /** NT_GNU_BUILD_ID, lower-case hex, or null. */
+  readonly buildId: string | null;
+  /** PT_DYNAMIC. */
+  readonly dynamic: { readonly address: RunAddress; readonly size: number } | null;
+}
+
+const PAGE = 4096;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_NOTE = 4;
+const NT_GNU_BUILD_ID = 3;
+const MAX_HEADERS = 512;
+const MAX_NOTES = 64 * 1024;
+
+/** Every object loaded in `process`, in address order. */
+export function loadedObjects(process: Process, maps: readonly Mapping[]): LoadedObject[] {
+  return maps
+    .filter((mapping) => mapping.offset === 0 && mapping.read && mapping.inode !== '0')
+    .map((mapping) => readObject(process, maps, mapping))
+    .filter((object) => object !== null);
+}
+
+interface Segment {
+  readonly type: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly address: number;
+  readonly size: number;
+}
+
+function readObject(process: Process, maps: readonly Mapping[], first: Mapping): LoadedObject | null {
+  const segments = readSegments(process, first.start);
+  const loads = segments.filter(({ type }) => type === PT_LOAD);
+  const head = loads.find(({ offset }) => offset < PAGE);
+  if (!head) return null;
+  const bias = first.start - (head.address - (head.offset % PAGE));
+  const code = loads.filter(({ flags }) => flags & 1);
+  if (bias < 0 || code.length === 0 || !code.every((segment) => isMappedCode(maps, first, bias, segment))) return null;
+  const start = Math.min(...loads.map(({ address }) => address)) + bias;
+  const end = Math.max(...loads.map(({ address, size }) => address + size)) + bias;
+  const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
+  return {
+    path: printable(first.path),
+    name: basename(printable(first.path)),
+    deleted: first.deleted,
+    bias,
+    start: runAddress(start - (start % PAGE)),
+    end: runAddress(Math.ceil(end / PAGE) * PAGE),
+    buildId: readBuildId(process, segments, bias),
+    dynamic: dynamic ? { address: runAddress(dynamic.address + bias), size: dynamic.size } : null,
+  };
+}
+
+function isMappedCode(maps: readonly Mapping[], first: Mapping, bias: number, segment: Segment): boolean {
+  const mapping = mappingAt(maps, segment.address + bias);
+  return mapping?.execute === true && mapping.inode === first.inode && mapping.device === first.device;
+}
+
+/** Program headers of the ELF header at `address`; none if there is no 64-bit x86 ELF. */
+function readSegments(process: Process, address: number): Segment[] {
+  const header = process.read(address, 64);
+  if (header === null) return [];
+  if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) return [];
+  const count = header.readUInt16LE(56);
+  if (header.readUInt16LE(18) !== 62 || header.readUInt16LE(54) !== 56 || count > MAX_HEADERS) return [];
+  const table = process.read(address + Number(header.readBigUInt64LE(32)), count * 56);
+  if (!table) return [];
+  const segments: Segment[] = [];
+  for (let at = 0; at < table.length; at += 56) {
+    const [offset, link, size] = [8, 16, 40].map((field) => Number(table.readBigUInt64LE(at + field)));
+    if (![offset, link, size].every(Number.isSafeInteger)) return [];
+    segments.push({
+      type: table.readUInt32LE(at),
+      flags: table.readUInt32LE(at + 4),
+      offset: offset!,
+      address: link!,
+      size: size!,
+    });
+  }
+  return segments;
+}
+
+function readBuildId(process: Process, segments: readonly Segment[], bias: number): string | null {
+  for (const segment of segments) {
+    if (segment.type !== PT_NOTE || segment.size > MAX_NOTES) continue;
+    const notes = process.read(segment.address + bias, segment.size);
+    const id = notes && findBuildId(notes);
+    if (id) return id;
+  }
+  return null;
+}
+
+/** The build id among the notes in `notes`. */
+export function findBuildId(notes: Buffer): string | null {
+  let at = 0;
+  while (at + 12 <= notes.length) {
+    const nameSize = notes.readUInt32LE(at);
+    const size = notes.readUInt32LE(at + 4);
+    const type = notes.readUInt32LE(at + 8);
+    const content = at + 12 + Math.ceil(nameSize / 4) * 4;
+    if (content + size > notes.length) return null;
+    const isGnu = notes.toString('latin1', at + 12, at + 12 + nameSize) === 'GNU\0';
+    if (isGnu && type === NT_GNU_BUILD_ID) return size > 0 ? notes.toString('hex', content, content + size) : null;
+    at = content + Math.ceil(size / 4) * 4;
+  }
+  return null;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/**
+ * A process from outside: opened once, read through /proc, told apart from a later one with the same pid.
+ *
+ * Invariant: every read happens between opening a pidfd and checking that the process behind it still lives, so what
+ * was read is about one process. Nothing here changes anything in the target.
+ */
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { RuntimeError } from '../errors.js';
+import { close, pidfdOpen, pidfdProbe, SysError } from '../sys/calls.js';
+import { type Mapping, parseMaps } from './maps.js';
+
+export interface ThreadName {
+  readonly tid: number;
+  readonly name: string;
+}
+
+export class Process {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** Clock ticks since boot: with the pid, the process's identity. */
+  readonly startTime: string;
+  readonly name: string;
+  private readonly memory: number;
+
+  private constructor(pid: number, pidfd: number, stat: Stat, memory: number) {
+    this.pid = pid;
+    this.pidfd = pidfd;
+    this.startTime = stat.startTime;
+    this.name = stat.name;
+    this.memory = memory;
+  }
+
+  static open(pid: number): Process {
+    const pidfd = openPidfd(pid);
+    try {
+      const stat = readStat(pid);
+      if (stat.state === 'Z' || stat.state === 'X') throw new RuntimeError('PROCESS_ZOMBIE', { pid, name: stat.name });
+      const memory = guarded(pid, () => openSync(`/proc/${pid}/mem`, 'r'));
+      const process = new Process(pid, pidfd, stat, memory);
+      process.checkAlive();
+      return process;
+    } catch (error) {
+      close(pidfd);
+      throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.memory);
+    close(this.pidfd);
+  }
+
+  /** Throws if the process has ended, or if its pid means another process by now. */
+  checkAlive(): void {
+    try {
+      pidfdProbe(this.pidfd);
+    } catch (error) {
+      // EPERM is about signals, which is not what we ask: the process exists.
+      if (!(error instanceof SysError) || error.errno !== 'EPERM') throw gone(this.pid, error);
+    }
+    if (readStat(this.pid).startTime !== this.startTime) throw new RuntimeError('PROCESS_GONE', { pid: this.pid });
+  }
+
+  maps(): Mapping[] {
+    const maps = parseMaps(guarded(this.pid, () => readFileSync(`/proc/${this.pid}/maps`, 'utf8')));
+    if (maps.length > 0) return maps;
+    this.checkAlive();
+    throw new RuntimeError('KERNEL_THREAD', { pid: this.pid, name: this.name });
+  }
+
+  /** `length` bytes of the base at `address`, or null where (part of) it cannot be read. */
+  read(address: number, length: number): Buffer | null {
+    const bytes = Buffer.alloc(length);
+    let done = 0;
+    try {
+      while (done < length) {
+        const count = readSync(this.memory, bytes, done, length - done, address + done);
+        if (count === 0) return null;
+        done += count;
+      }
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'EIO' || code === 'EFAULT' || code === 'EINVAL') return null;
+      throw error;
+    }
+    return bytes;
+  }
+
+  threads(): ThreadName[] {
+    const tids = guarded(this.pid, () => readdirSync(`/proc/${this.pid}/task`)).map(Number);
+    return tids.map((tid) => ({ tid, name: this.threadName(tid) }));
+  }
+
+  /** A thread's name, '' once it has ended. */
+  threadName(tid: number): string {
+    try {
+      return printable(readFileSync(`/proc/${this.pid}/task/${tid}/comm`, 'utf8').trimEnd());
+    } catch {
+      return '';
+    }
+  }
+}
+
+function openPidfd(pid: number): number {
+  try {
+    return pidfdOpen(pid);
+  } catch (error) {
+    const tgid = threadGroupOf(pid);
+    if (tgid !== null && tgid !== pid) throw new RuntimeError('NOT_A_PROCESS', { pid, tgid }, { cause: error });
+    throw gone(pid, error);
+  }
+}
+
+function threadGroupOf(pid: number): number | null {
+  try {
+    const line = /^Tgid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return line ? Number(line[1]) : null;
+  } catch {
+    return null;
+  }
+}
+
+interface Stat {
+  readonly name: string;
+  readonly state: string;
+  readonly startTime: string;
+}
+
+function readStat(pid: number): Stat {
+  const text = guarded(pid, () => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  // The name may hold anything, parentheses and blanks included: the last parenthesis ends it.
+  const end = text.lastIndexOf(')');
+  const fields = text.slice(end + 2).split(' ');
+  return { name: printable(text.slice(text.indexOf('(') + 1, end)), state: fields[0]!, startTime: fields[19]! };
+}
+
+/** `text` without what a terminal would act on: names come from the target and are not trusted. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '?');
+}
+
+function guarded<T>(pid: number, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new RuntimeError('NO_PERMISSION', { pid, what: `${code} on ${path ?? 'it'}` }, { cause: error });
+    if (code === 'ENOENT' || code === 'ESRCH') throw gone(pid, error);
+    throw error;
+  }
+}
+
+function gone(pid: number, cause: unknown): unknown {
+  if (cause instanceof SysError && cause.errno === 'EPERM')
+    return new RuntimeError('NO_PERMISSION', { pid, what: cause.message }, { cause });
+  return new RuntimeError('PROCESS_GONE', { pid }, { cause });
+}

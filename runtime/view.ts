@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/**
+ * A view's descriptor, with the kernel's answers turned into the runtime's errors.
+ *
+ *     cloned -> mapped -> written, guarded -> sealed -> migrating -> complete -> folded
+ *
+ * Invariant: until `migrateAll` the target's threads see nothing of it, and closing the descriptor (also by being killed)
+ * takes everything back. After it the kernel carries the transition on by itself; closing changes nothing any more.
+ */
+import { release } from 'node:os';
+import { type RunAddress, runAddress } from '../planner/addresses.js';
+import { RuntimeError } from './errors.js';
+import type { GuardRange } from './guards.js';
+import type { Consistency } from './record.js';
+import * as abi from './sys/abi.js';
+import { addressOf, close, ioctl, mmviewClone, mmviewMigrate, poll, pread, pwrite, SysError } from './sys/calls.js';
+
+export interface ViewThread {
+  readonly tid: number;
+  readonly migrated: boolean;
+  readonly why: abi.Why;
+  /** For 'pc' and 'stack': the address that lies in a guard. */
+  readonly where: RunAddress;
+}
+
+export interface ViewState {
+  readonly total: number;
+  readonly migrated: number;
+  readonly complete: boolean;
+  readonly folded: boolean;
+  readonly threads: readonly ViewThread[];
+}
+
+export class View {
+  private readonly fd: number;
+  private readonly pid: number;
+  private room = 64;
+
+  private constructor(fd: number, pid: number) {
+    this.fd = fd;
+    this.pid = pid;
+  }
+
+  /** A new view of the process behind `pidfd`. */
+  static clone(pidfd: number, pid: number): View {
+    return new View(
+      translated(pid, () => mmviewClone(pidfd, 0)),
+      pid,
+    );
+  }
+
+  /** The view of a transition that is under way or not yet folded, or null if there is none. */
+  static attach(pidfd: number, pid: number): View | null {
+    try {
+      return new View(mmviewClone(pidfd, abi.CLONE_ATTACH), pid);
+    } catch (error) {
+      if (error instanceof SysError && error.errno === 'ENOENT') return null;
+      throw translate(pid, error);
+    }
+  }
+
+  /** Maps the arena within 2 GiB of every byte of `near`; the data part begins where the code part ends. */
+  map(near: { start: RunAddress; end: RunAddress; name: string }, codeSize: number, dataSize: number): RunAddress {
+    const request = abi.MAP.encode({
+      near_start: near.start,
+      near_end: near.end,
+      code_size: codeSize,
+      data_size: dataSize,
+    });
+    this.call({ object: near.name, size: codeSize + dataSize }, () => ioctl('MAP', this.fd, abi.IOC_MAP, request));
+    return runAddress(abi.MAP.decode(request).code_addr);
+  }
+
+  write(address: RunAddress, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; )
+      done += this.call({}, () => pwrite(this.fd, bytes.subarray(done), address + done));
+  }
+
+  read(address: RunAddress, length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    for (let done = 0; done < length; ) {
+      const count = this.call({}, () => pread(this.fd, bytes.subarray(done), address + done));
+      if (count === 0) throw new RuntimeError('KERNEL_REFUSED', { call: 'pread', errno: 'end of file' });
+      done += count;
+    }
+    return bytes;
+  }
+
+  guard(ranges: readonly GuardRange[]): void {
+    const list = Buffer.concat(ranges.map(({ start, end, kind }) => abi.RANGE.encode({ start, end, kind })));
+    const request = abi.GUARD.encode({ ranges: addressOf(list), nr: ranges.length });
+    this.call({}, () => ioctl('GUARD', this.fd, abi.IOC_GUARD, request));
+  }
+
+  seal(): void {
+    this.call({}, () => ioctl('SEAL', this.fd, abi.IOC_SEAL, null));
+  }
+
+  /** Starts the transition of all threads, those born meanwhile included. True: it is complete already. */
+  migrateAll(consistency: Consistency): boolean {
+    const flags = abi.MIGRATE_ALL | (consistency === 'entry' ? abi.MIGRATE_ENTRY : 0);
+    return this.call({}, () => mmviewMigrate(this.fd, this.pid, flags)) === 1;
+  }
+
+  state(): ViewState {
+    for (;;) {
+      const list = Buffer.alloc(this.room * abi.THREAD.size);
+      const request = abi.STATE.encode({ threads: addressOf(list), nr: this.room });
+      this.call({}, () => ioctl('STATE', this.fd, abi.IOC_STATE, request));
+      const { nr, migrated, flags } = abi.STATE.decode(request);
+      if (nr > this.room) {
+        this.room = nr + 64;
+        continue;
+      }
+      const threads = Array.from({ length: nr }, (_, i) => abi.THREAD.decode(list, i * abi.THREAD.size));
+      return {
+        total: nr,
+        migrated,
+        complete: (flags & abi.STATE_COMPLETE) !== 0,
+        folded: (flags & abi.STATE_FOLDED) !== 0,
+        threads: threads.map((t) => ({
+          tid: t.tid,
+          migrated: t.migrated === 1,
+          why: abi.WHY[t.why] ?? 'none',
+          where: runAddress(t.where),
+        })),
+      };
+    }
+  }
+
+  /** Waits for completion without blocking the event loop; false after `milliseconds`. */
+  wait(milliseconds: number): Promise<boolean> {
+    return poll(this.fd, milliseconds);
+  }
+
+  /** Writes the view into the base and dismisses it. False: a thread is not in the view (any more), wait again. */
+  fold(): boolean {
+    try {
+      ioctl('FOLD', this.fd, abi.IOC_FOLD, null);
+      return true;
+    } catch (error) {
+      if (error instanceof SysError && error.errno === 'EBUSY') return false;
+      throw translate(this.pid, error);
+    }
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+
+  private call<T>(facts: Record<string, string | number>, action: () => T): T {
+    return translated(this.pid, action, facts);
+  }
+}
+
+function translated<T>(pid: number, action: () => T, facts: Record<string, string | number> = {}): T {
+  try {
+    return action();
+  } catch (error) {
+    throw translate(pid, error, facts);
+  }
+}
+
+function translate(pid: number, error: unknown, facts: Record<string, string | number> = {}): unknown {
+  if (!(error instanceof SysError)) return error;
+  const { call, errno } = error;
+  const options = { cause: error };
+  switch (errno) {
+    case 'ENOSYS':
+      return new RuntimeError('NO_VIEWS', { kernel: release() }, options);
+    case 'EPERM':
+      return new RuntimeError('NO_PERMISSION', { pid, what: error.message }, options);
+    case 'ESRCH':
+      return new RuntimeError('PROCESS_GONE', { pid }, options);
+    case 'ENOMEM':
+      return new RuntimeError('NO_MEMORY', { call }, options);
+    case 'ENOSPC':
+      return new RuntimeError('NO_ROOM', facts, options);
+    case 'EBUSY':
+      return call === 'pwrite'
+        ? new RuntimeError('UPROBES', { pid, call }, options)
+        : new RuntimeError('OTHER_TRANSITION', { pid, patch: call }, options);
+    default:
+      return new RuntimeError('KERNEL_REFUSED', { call, errno }, options);
+  }
+}
