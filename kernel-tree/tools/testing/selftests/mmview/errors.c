@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mmview_util.h"
@@ -87,8 +88,9 @@ static int exit_at_once(void *arg)
 static int sleep_for_ever(void *arg)
 {
 	(void)arg;
-	for (;;)
-		pause();
+	while (pause())
+		;
+	return 0;
 }
 
 static int clone_errors(void)
