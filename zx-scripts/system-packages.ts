@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// The system packages that a job needs. What is missing is named with its reason before anything is installed; without root
+// or sudo nothing is installed, and the message says what to run.
+
+import { $ } from 'zx';
+
+/** Package by package: why we need it. */
+export const reasons = {
+  'linux-source-6.12': "the kernel's source",
+  gcc: 'compiles the kernel',
+  make: 'builds the kernel',
+  flex: "generates the kernel's configuration parser",
+  bison: "generates the kernel's configuration parser",
+  bc: 'computes constants in the kernel build',
+  'libelf-dev': "the kernel build's object tool",
+  'libssl-dev': "the kernel build's certificate tool",
+  'xz-utils': 'unpacks the source',
+  cpio: "packs the kernel's header archive",
+  rsync: 'installs kernel headers',
+  patch: 'applies the hook series',
+  'qemu-system-x86': 'runs the guest',
+  mmdebstrap: "makes the guest's root",
+  e2fsprogs: "makes the guest's file system",
+  'util-linux': 'locks, and ends QEMU with us',
+  fakeroot: "owns the guest's files without root",
+  'dpkg-dev': 'unpacks Debian source packages',
+  'libc6-dev': 'compiles the tests and servers',
+  'libevent-dev': 'memcached is built with it',
+  'libsasl2-dev': 'memcached is built with it',
+} as const;
+
+export type SystemPackage = keyof typeof reasons;
+
+export const forKernel: readonly SystemPackage[] = [
+  ...(process.env.KERNEL_SOURCE ? [] : (['linux-source-6.12'] as const)),
+  ...(['gcc', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'libssl-dev', 'xz-utils', 'cpio', 'rsync'] as const),
+  ...(['patch', 'util-linux'] as const),
+];
+export const forGuest: readonly SystemPackage[] = ['qemu-system-x86', 'util-linux'];
+export const forImage: readonly SystemPackage[] = [
+  ...(['mmdebstrap', 'e2fsprogs', 'util-linux'] as const),
+  ...(process.getuid?.() === 0 ? [] : (['fakeroot'] as const)),
+];
+export const forMemcached: readonly SystemPackage[] = [
+  ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'libevent-dev', 'libsasl2-dev'] as const),
+];
+
+/** Somebody has to install packages, and it cannot be us. */
+export class MissingPackagesError extends Error {
+  readonly code = 'MISSING_PACKAGES';
+  readonly packages: readonly SystemPackage[];
+
+  constructor(packages: readonly SystemPackage[], found: string) {
+    super(
+      `expected the system packages ${packages.join(', ')}; they are not installed, and ${found}. ` +
+        `Run as root: apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`,
+    );
+    this.name = 'MissingPackagesError';
+    this.packages = packages;
+  }
+}
+
+export async function ensurePackages(wanted: readonly SystemPackage[], say: (line: string) => void): Promise<void> {
+  const missing = await missingOf(wanted);
+  if (missing.length === 0) return;
+  const become = await becomeRoot();
+  if (!become) throw new MissingPackagesError(missing, 'this user is neither root nor has sudo without a password');
+  say(`Installing system packages with apt-get:\n${missing.map((name) => `  ${name}: ${reasons[name]}`).join('\n')}`);
+
+  const quiet = $({ quiet: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const apt = [...become, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=300'];
+  const install = () => quiet`${apt} install -y --no-install-recommends ${missing}`;
+  try {
+    await install();
+  } catch {
+    // The machine's lists may be absent or old: a fresh machine has none.
+    await quiet`${apt} update`;
+    await install();
+  }
+  const still = await missingOf(missing);
+  if (still.length > 0) throw new MissingPackagesError(still, 'apt-get did not install them');
+}
+
+async function missingOf(wanted: readonly SystemPackage[]): Promise<SystemPackage[]> {
+  const names = [...new Set(wanted)];
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own notation
+  const format = '--showformat=${Package} ${db:Status-Status}\\n';
+  const { stdout } = await $({ quiet: true, nothrow: true })`dpkg-query ${format} --show ${names}`;
+  const installed = new Set(stdout.split('\n').map((line) => line.trim()));
+  return names.filter((name) => !installed.has(`${name} installed`));
+}
+
+/** The words that make a command run as root: none for root itself; null if there is no way. */
+async function becomeRoot(): Promise<string[] | null> {
+  if (process.getuid?.() === 0) return [];
+  const { exitCode } = await $({ quiet: true, nothrow: true })`sudo -n true`;
+  return exitCode === 0 ? ['sudo', '-n'] : null;
+}
