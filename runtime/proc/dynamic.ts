@@ -22,6 +22,8 @@ const DT = {
   VERSYM: 0x6ffffff0,
   VERDEF: 0x6ffffffc,
   VERDEFNUM: 0x6ffffffd,
+  VERNEED: 0x6ffffffe,
+  VERNEEDNUM: 0x6fffffff,
 } as const;
 
 export const STT_TLS = 6;
@@ -126,17 +128,40 @@ export class DynamicObject {
     return this.versionName(entry & ~VERSYM_HIDDEN) === version;
   }
 
+  /** A copy-relocated object is defined here under a version that another object defines: needed ones count too. */
   private versionName(index: number): string | null {
-    let at = this.pointer(DT.VERDEF) ?? 0;
-    for (let left = this.tags.get(DT.VERDEFNUM) ?? 0; at !== 0 && left > 0; left--) {
-      const entry = this.process.read(at, 20);
-      if (!entry) return null;
-      if (entry.readUInt16LE(4) === index) return this.string(this.u32(at + entry.readUInt32LE(12)));
-      const next = entry.readUInt32LE(16);
-      if (next === 0) return null;
-      at += next;
+    return this.definedVersion(index) ?? this.neededVersion(index);
+  }
+
+  private definedVersion(index: number): string | null {
+    for (const at of this.chain(this.pointer(DT.VERDEF), this.tags.get(DT.VERDEFNUM), 16)) {
+      const entry = this.process.read(at, 16);
+      if (entry?.readUInt16LE(4) === index) return this.string(this.u32(at + entry.readUInt32LE(12)));
     }
     return null;
+  }
+
+  private neededVersion(index: number): string | null {
+    for (const at of this.chain(this.pointer(DT.VERNEED), this.tags.get(DT.VERNEEDNUM), 12)) {
+      const entry = this.process.read(at, 12);
+      if (!entry) return null;
+      for (const aux of this.chain(at + entry.readUInt32LE(8), entry.readUInt16LE(2), 12)) {
+        const version = this.process.read(aux, 12);
+        if (version?.readUInt16LE(6) === index) return this.string(version.readUInt32LE(8));
+      }
+    }
+    return null;
+  }
+
+  /** The addresses of up to `count` entries; `next` is where an entry holds the distance to the one behind it. */
+  private *chain(first: number | null, count: number | undefined, next: number): Generator<number> {
+    let at = first ?? 0;
+    for (let left = Math.min(count ?? 0, LONGEST_CHAIN); at !== 0 && left > 0; left--) {
+      yield at;
+      const distance = this.u32(at + next);
+      if (distance === 0) return;
+      at += distance;
+    }
   }
 
   private symbol(index: number): Buffer | null {

@@ -42,7 +42,15 @@ function askCompiler(expressions: readonly string[]): Map<string, number> {
       `#include <stddef.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include <linux/mmview.h>\n` +
         `int main(void) { ${lines.join('\n')} return 0; }\n`,
     );
-    execFileSync('gcc', ['-Wall', '-Werror', '-idirafter', 'kernel-tree/include/uapi', '-o', join(folder, 'abi'), source]);
+    execFileSync('gcc', [
+      '-Wall',
+      '-Werror',
+      '-idirafter',
+      'kernel-tree/include/uapi',
+      '-o',
+      join(folder, 'abi'),
+      source,
+    ]);
     const output = execFileSync(join(folder, 'abi'), { encoding: 'utf8' });
     return new Map(
       output

@@ -173,8 +173,7 @@ test('types that are not supported are refused by their names', () => {
 });
 
 test('a relocation that reaches over its section’s end is refused', () => {
-  const at = (offset: number) =>
-    patchOf({ relocations: [{ section: 0, offset, type: 1, symbol: 0, addend: 0 }] });
+  const at = (offset: number) => patchOf({ relocations: [{ section: 0, offset, type: 1, symbol: 0, addend: 0 }] });
   const run = (patch: Patch) => link(patch, layOut(patch, 1), ARENA, [runAddress(SYMBOL)]);
   run(at(56));
   fails(() => run(at(57)), 'RELOCATION_OUTSIDE', /\.code\+0x39 reaches outside its section of 64 bytes/);

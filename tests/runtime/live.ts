@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/** Small C programs, compiled and run for one test file, and taken away with it. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export class Workshop {
+  readonly folder = mkdtempSync(join(tmpdir(), 'driftpatch-test-'));
+  private readonly children: ChildProcess[] = [];
+
+  compile(name: string, source: string, ...flags: string[]): string {
+    const file = join(this.folder, name);
+    writeFileSync(`${file}.c`, source);
+    execFileSync('gcc', ['-O1', '-g', '-Wl,--build-id=sha1', ...flags, '-o', file, `${file}.c`]);
+    return file;
+  }
+
+  /** Runs `file`, and gives it back with its first line of output. */
+  async run(file: string, ...args: string[]): Promise<{ pid: number; line: string; child: ChildProcess }> {
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.children.push(child);
+    const line = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.on('exit', (status) => reject(new Error(`${file} ended with ${status}`)));
+      child.stdout!.on('data', (chunk) => {
+        text += chunk;
+        if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
+      });
+    });
+    return { pid: child.pid!, line, child };
+  }
+
+  clear(): void {
+    for (const child of this.children) child.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** The build id of an ELF file, as binutils reads it. */
+export function buildIdOf(file: string): string {
+  const match = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', file], { encoding: 'utf8' }));
+  if (!match) throw new Error(`${file} has no build id`);
+  return match[1]!;
+}
+
+/** The link-time address of a symbol, as binutils reads it. */
+export function symbolOf(file: string, name: string): number {
+  const line = execFileSync('nm', [file], { encoding: 'utf8' })
+    .split('\n')
+    .find((entry) => entry.endsWith(` ${name}`));
+  if (!line) throw new Error(`${file} has no symbol ${name}`);
+  return Number.parseInt(line, 16);
+}

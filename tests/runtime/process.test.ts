@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/** Looking at live processes: who runs what, found in memory and not in files. */
+import { copyFileSync, readFileSync, renameSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { linkAddress } from '../../planner/addresses.js';
+import type { Patch, PatchSymbol, PatchTarget, ReplacedFunction } from '../../planner/patch-file/model.js';
+import { checkEntries } from '../../runtime/detour.js';
+import { RuntimeError } from '../../runtime/errors.js';
+import { identify } from '../../runtime/identify.js';
+import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
+import { Process } from '../../runtime/proc/process.js';
+import { resolve } from '../../runtime/resolve.js';
+import { buildIdOf, symbolOf, Workshop } from './live.js';
+
+const SOURCE = `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+__attribute__((noinline)) int victim(int x) { return x * 3 + getpid(); }
+static void *idle(void *arg) { pthread_setname_np(pthread_self(), "idler"); pause(); return arg; }
+int main(int argc, char **argv)
+{
+	void *(*copy)(void *, const void *, size_t) = memcpy;
+	pthread_t thread;
+	pthread_create(&thread, 0, idle, 0);
+	if (argc > 1) mmap(0, 4096, PROT_READ, MAP_PRIVATE, open(argv[1], O_RDONLY), 0);
+	if (fork() == 0) _exit(0);	/* a zombie */
+	usleep(50000);
+	printf("%d %p %p %p %p %d\\n", gettid(), (void *)puts, (void *)copy, (void *)&environ, (void *)victim, victim(0));
+	fflush(stdout);
+	pause();
+	return 0;
+}
+`;
+
+const workshop = new Workshop();
+test.after(() => workshop.clear());
+
+const pie = workshop.compile('pie', SOURCE, '-pie', '-fPIE');
+const fixed = workshop.compile('fixed', SOURCE, '-no-pie', '-fno-pie');
+
+const targetOf = (file: string, buildId = buildIdOf(file)): PatchTarget => ({
+  name: file.slice(file.lastIndexOf('/') + 1),
+  buildId,
+  kind: 'pie',
+});
+
+async function looking<T>(pid: number, action: (process: Process) => T): Promise<T> {
+  const process = Process.open(pid);
+  try {
+    return action(process);
+  } finally {
+    process.close();
+  }
+}
+
+async function refused(code: string, action: () => unknown): Promise<RuntimeError> {
+  try {
+    await action();
+  } catch (error) {
+    assert.instance(error, RuntimeError);
+    assert.is((error as RuntimeError).code, code, (error as Error).message);
+    return error as RuntimeError;
+  }
+  return assert.unreachable(`expected ${code}`) as never;
+}
+
+for (const file of [pie, fixed])
+  test(`the target object and its load bias are found by build id: ${targetOf(file).name}`, async () => {
+    const { pid, line } = await workshop.run(file);
+    const victim = Number(line.split(' ')[4]);
+    await looking(pid, (process) => {
+      const { target, objects } = identify(process, process.maps(), targetOf(file));
+      assert.is(target.bias, victim - symbolOf(file, 'victim'));
+      assert.ok(target.start <= victim && victim < target.end);
+      assert.ok(objects.some(({ name }) => name.startsWith('libc.so')));
+    });
+  });
+
+test('a file that was replaced on disk is still recognised by what runs', async () => {
+  const file = workshop.compile('upgraded', SOURCE);
+  const wanted = targetOf(file);
+  const { pid } = await workshop.run(file);
+  copyFileSync(fixed, `${file}.new`);
+  renameSync(`${file}.new`, file);
+  await looking(pid, (process) => {
+    const { target } = identify(process, process.maps(), wanted);
+    assert.is(target.deleted, true);
+    assert.is(target.path, file);
+  });
+});
+
+test('another build is refused with what runs and what was wanted', async () => {
+  const { pid } = await workshop.run(pie);
+  const wanted = targetOf(pie, 'ab'.repeat(20));
+  const error = await refused('WRONG_BUILD', () => looking(pid, (p) => identify(p, p.maps(), wanted)));
+  assert.ok(error.message.includes(`process ${pid} runs ${pie} with build id ${buildIdOf(pie)}`), error.message);
+  assert.ok(error.message.includes(`the patch is for pie ${wanted.buildId}`), error.message);
+});
+
+test('an ELF file that is only mapped to be read is not a loaded object', async () => {
+  const { pid } = await workshop.run(pie, fixed);
+  await looking(pid, (process) => {
+    const maps = process.maps();
+    assert.ok(
+      maps.some(({ path }) => path === fixed),
+      'the file is mapped',
+    );
+    assert.not(loadedObjects(process, maps).some(({ path }) => path === fixed));
+  });
+});
+
+test('threads are listed with their names', async () => {
+  const { pid } = await workshop.run(pie);
+  const names = await looking(pid, (process) => process.threads().map(({ name }) => name));
+  assert.equal(names.sort(), ['idler', 'pie']);
+});
+
+test('a pid that is gone, a thread id and a zombie are refused by what they are', async () => {
+  const { pid, child } = await workshop.run(pie);
+  const tid = await looking(pid, (p) => p.threads().find((thread) => thread.name === 'idler')!.tid);
+  const error = await refused('NOT_A_PROCESS', () => Process.open(tid));
+  assert.is(error.facts.tgid, pid);
+
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  await refused('PROCESS_ZOMBIE', () => Process.open(Number(children.trim())));
+
+  const process = Process.open(pid);
+  child.kill('SIGKILL');
+  await new Promise((done) => child.on('exit', done));
+  await refused('PROCESS_GONE', () => process.checkAlive());
+  await refused('PROCESS_GONE', () => Process.open(pid));
+  process.close();
+});
+
+test('imports resolve to what the loader resolved them to, an IFUNC to the choice in a slot', async () => {
+  const { pid, line } = await workshop.run(pie);
+  const [, puts, copy, environ] = line.split(' ').map(Number);
+  const find = (name: string, version: string | null) =>
+    looking(pid, (process) => {
+      const symbols: PatchSymbol[] = [{ name, binding: { kind: 'import', version } }];
+      return resolve(process, { symbols } as unknown as Patch, identify(process, process.maps(), targetOf(pie)))[0];
+    });
+  assert.is(await find('puts', 'GLIBC_2.2.5'), puts);
+  assert.is(await find('puts', null), puts);
+  assert.is(await find('environ', 'GLIBC_2.2.5'), environ);
+  assert.is(await find('memcpy', 'GLIBC_2.14'), copy);
+  await refused('IMPORT_UNRESOLVED', () => find('puts', 'GLIBC_9.9'));
+  await refused('IMPORT_UNRESOLVED', () => find('no_such_function', null));
+  await refused('IMPORT_IFUNC', () => find('strcspn', 'GLIBC_2.2.5'));
+  await refused('IMPORT_TLS', () => find('__resp', 'GLIBC_PRIVATE'));
+});
+
+test('a symbol of the target outside the target is refused', async () => {
+  const { pid } = await workshop.run(pie);
+  const symbols: PatchSymbol[] = [{ name: 'far', binding: { kind: 'target', address: linkAddress(0x7000_0000) } }];
+  await refused('SYMBOL_OUTSIDE', () =>
+    looking(pid, (p) => resolve(p, { symbols } as unknown as Patch, identify(p, p.maps(), targetOf(pie)))),
+  );
+});
+
+test('an entry is taken only with the bytes, the room and the mapping that the patch expects', async () => {
+  const { pid } = await workshop.run(pie);
+  const address = linkAddress(symbolOf(pie, 'victim'));
+  const check = (change: Partial<ReplacedFunction['old']>) =>
+    looking(pid, (process) => {
+      const maps = process.maps();
+      const { target } = identify(process, maps, targetOf(pie));
+      const bytes = process.read(address + target.bias, 5)!;
+      const old = { address, size: 20, room: 20, detourOffset: 0, bytes, ...change };
+      checkEntries(process, maps, target, [{ name: 'victim', old } as ReplacedFunction], []);
+    });
+  await check({});
+  const changed = await refused('ENTRY_CHANGED', () => check({ bytes: Buffer.from('0102030405', 'hex') }));
+  assert.match(changed.message, /victim at 0x[0-9a-f]+: expected the bytes 01 02 03 04 05, found (..\s?){5}/);
+  await refused('ENTRY_TOO_SMALL', () => check({ room: 8, detourOffset: 4 }));
+  await refused('ENTRY_NOT_CODE', () => check({ address: linkAddress(symbolOf(pie, '__data_start')) }));
+  await refused('SYMBOL_OUTSIDE', () => check({ address: linkAddress(0x7000_0000) }));
+});
+
+test('a build id is found behind other notes, and not in a truncated one', () => {
+  const note = (name: string, type: number, content: string) => {
+    const head = Buffer.alloc(12);
+    head.writeUInt32LE(name.length + 1, 0);
+    head.writeUInt32LE(content.length / 2, 4);
+    head.writeUInt32LE(type, 8);
+    return Buffer.concat([
+      head,
+      Buffer.from(name.padEnd(Math.ceil((name.length + 1) / 4) * 4, '\0')),
+      Buffer.from(content, 'hex'),
+    ]);
+  };
+  const notes = Buffer.concat([note('GNU', 5, '0200'), Buffer.alloc(2), note('GNU', 3, 'c0ffee00')]);
+  assert.is(findBuildId(notes), 'c0ffee00');
+  assert.is(findBuildId(notes.subarray(0, notes.length - 1)), null);
+  assert.is(findBuildId(note('FreeBSD', 3, 'c0ffee00')), null);
+});
+
+test.run();
