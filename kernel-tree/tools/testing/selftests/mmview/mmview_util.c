@@ -168,18 +168,26 @@ int views_alive(void)
 	return text[0] ? atoi(text) : -1;
 }
 
-static void check_views_gone(int before)
+/* Views are freed a little later than their last user goes. */
+static int wait_for_views(int expected)
 {
 	long long end = now_ns() + 5000000000LL;
 	int now = views_alive();
 
+	while (now != expected && now_ns() < end) {
+		sleep_ms(50);
+		now = views_alive();
+	}
+	return now;
+}
+
+static void check_views_gone(int before)
+{
+	int now = wait_for_views(before);
+
 	if (before < 0 || now < 0) {
 		ksft_test_result_skip("no view is left: debugfs has no mmview/views (not root?)\n");
 		return;
-	}
-	while (now != before && now_ns() < end) {
-		sleep_ms(50);
-		now = views_alive();
 	}
 	if (now == before)
 		ksft_test_result_pass("no view is left\n");
@@ -196,8 +204,10 @@ void mmview_main(const struct mmview_case *cases, unsigned int nr)
 		ksft_exit_skip("this kernel has no mmview_clone (CONFIG_MMVIEW)\n");
 	before = views_alive();
 	ksft_set_plan(nr + 1);
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < nr; i++) {
 		run_case(&cases[i]);
+		wait_for_views(before);
+	}
 	check_views_gone(before);
 	ksft_finished();
 }
