@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Looking at live processes: who runs what, found in memory and not in files. */
-import { copyFileSync, readFileSync, renameSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { linkAddress } from '../../planner/addresses.js';
@@ -165,6 +165,21 @@ test('a symbol of the target outside the target is refused', async () => {
   );
 });
 
+/** As a debugger does it: int3 over the first byte, and back. */
+async function withBreakpoint(pid: number, address: number, action: () => Promise<void>): Promise<void> {
+  const bias = await looking(pid, (p) => identify(p, p.maps(), targetOf(pie)).target.bias);
+  const memory = openSync(`/proc/${pid}/mem`, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(memory, byte, 0, 1, address + bias);
+  writeSync(memory, Buffer.from([0xcc]), 0, 1, address + bias);
+  try {
+    await action();
+  } finally {
+    writeSync(memory, byte, 0, 1, address + bias);
+    closeSync(memory);
+  }
+}
+
 test('an entry is taken only with the bytes, the room and the mapping that the patch expects', async () => {
   const { pid } = await workshop.run(pie);
   const address = linkAddress(symbolOf(pie, 'victim'));
@@ -177,8 +192,15 @@ test('an entry is taken only with the bytes, the room and the mapping that the p
       checkEntries(process, maps, target, [{ name: 'victim', old } as ReplacedFunction], []);
     });
   await check({});
+  const original = await looking(pid, (p) => {
+    return p.read(address + identify(p, p.maps(), targetOf(pie)).target.bias, 5)!;
+  });
   const changed = await refused('ENTRY_CHANGED', () => check({ bytes: Buffer.from('0102030405', 'hex') }));
   assert.match(changed.message, /victim at 0x[0-9a-f]+: expected the bytes 01 02 03 04 05, found (..\s?){5}/);
+  await withBreakpoint(pid, address, async () => {
+    const probed = await refused('ENTRY_CHANGED', () => check({ bytes: original }));
+    assert.match(probed.message, /found cc .*a breakpoint or a probe stands there/);
+  });
   await refused('ENTRY_TOO_SMALL', () => check({ room: 8, detourOffset: 4 }));
   await refused('ENTRY_NOT_CODE', () => check({ address: linkAddress(symbolOf(pie, '__data_start')) }));
   await refused('SYMBOL_OUTSIDE', () => check({ address: linkAddress(0x7000_0000) }));

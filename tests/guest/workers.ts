@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/** For guest suites: the program that is patched, and the commands that a person would type, as functions. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const DIST = fileURLToPath(new URL('../../', import.meta.url));
+export const LIBRARY = `${DIST}runtime/index.js`;
+
+/** The path of a program that tests/guest/fixtures/Makefile builds. */
+export function fixture(name: string): string {
+  const file = `${DIST}tests/fixtures/${name}`;
+  if (!existsSync(file)) throw new Error(`${file} is missing: make -C tests/guest/fixtures OUT=dist/tests/fixtures`);
+  return file;
+}
+
+export interface Worker {
+  readonly name: string;
+  readonly calls: number;
+  readonly answer: number;
+  readonly held: number;
+  readonly longestMs: number;
+}
+
+export interface Report {
+  readonly threads: readonly Worker[];
+  /** No increment has been lost. */
+  readonly whole: boolean;
+}
+
+/** A running `workers` process. */
+export class Workers {
+  readonly pid: number;
+  private readonly child: ChildProcess;
+  private readonly lines: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.pid = child.pid!;
+    this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  static async start(version: 1 | 2 | 3): Promise<Workers> {
+    const workers = new Workers(spawn(fixture(`workers-${version}`), { stdio: ['pipe', 'pipe', 'inherit'] }));
+    await workers.nextReport();
+    return workers;
+  }
+
+  send(command: 'spawn' | 'release' | 'wake'): void {
+    this.child.stdin!.write(`${command}\n`);
+  }
+
+  async report(): Promise<Report> {
+    this.child.stdin!.write('report\n');
+    return await this.nextReport();
+  }
+
+  /** Reports until one satisfies `condition`; throws with the last one after `seconds`. */
+  async until(condition: (report: Report) => boolean, seconds = 20): Promise<Report> {
+    const deadline = performance.now() + seconds * 1000;
+    for (;;) {
+      const report = await this.report();
+      if (condition(report)) return report;
+      if (performance.now() > deadline) throw new Error(`not within ${seconds} s: ${JSON.stringify(report)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Lines of /proc/PID/maps that belong to an arena. */
+  arenas(): string[] {
+    const maps = readFileSync(`/proc/${this.pid}/maps`, 'utf8').split('\n');
+    return maps.filter((line) => line.endsWith('[anon:driftpatch]'));
+  }
+
+  stop(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  private async nextReport(): Promise<Report> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error(`the process has ended (${this.child.exitCode ?? this.child.signalCode})`);
+    return JSON.parse(value);
+  }
+}
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export const planner = (...args: string[]): Ran => run('planner/cli.js', args);
+export const driftpatch = (...args: string[]): Ran => run('runtime/cli.js', args);
+
+function run(cli: string, args: string[]): Ran {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [`${DIST}${cli}`, ...args], {
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (error) throw error;
+  return { status, stdout, stderr };
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/** The command on input that it must refuse: one clear line, the right status, and a target that is as it was. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { buildIdOf, symbolOf, Workshop } from './live.js';
+import { patchFile } from './patches.js';
+
+const CLI = new URL('../../runtime/cli.js', import.meta.url).pathname;
+const NOBODY = 65534;
+
+const workshop = new Workshop();
+test.after(() => workshop.clear());
+
+const SOURCE = `
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((noinline)) int victim(int x) { for (int i = 0; i < x; i++) x = x * 3 + getpid(); return x; }
+int main(int argc, char **argv) { printf("%d\\n", victim(argc)); fflush(stdout); pause(); return 0; }
+`;
+const pie = workshop.compile('pie', SOURCE, '-pie', '-fPIE');
+const address = symbolOf(pie, 'victim');
+/** In a PIE that gcc links, .text is mapped at its file offset. */
+const bytes = readFileSync(pie).subarray(address, address + 5);
+
+function patch(name: string, content: Uint8Array): string {
+  const file = join(workshop.folder, name);
+  writeFileSync(file, content);
+  return file;
+}
+const fitting = patch('fitting.drift', patchFile({ buildId: buildIdOf(pie), address, bytes }));
+const foreign = patch('foreign.drift', patchFile({ buildId: 'ab'.repeat(20), address, bytes }));
+
+function run(args: string[], uid?: number) {
+  const identity = uid === undefined ? {} : { uid, gid: uid };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', ...identity });
+  return { status, stdout, stderr, said: stderr.trim().split('\n').at(-1)! };
+}
+
+test('without a command it shows its usage, with status 2', () => {
+  const { status, stderr } = run([]);
+  assert.is(status, 2);
+  assert.match(stderr, /Usage: driftpatch/);
+});
+
+test('help is no mistake, and does not promise what is not there', () => {
+  for (const args of [['--help'], ['apply', '--help'], ['status', '--help']]) {
+    const { status, stdout } = run(args);
+    assert.is(status, 0);
+    assert.not.match(stdout, /revert|doctor|--exe|--all|--mode/);
+  }
+});
+
+for (const args of [
+  ['revert', 'NAME', '--pid', '1'],
+  ['doctor'],
+  ['apply', fitting, '--exe', '/bin/x'],
+  ['apply', fitting, '--all'],
+  ['apply', fitting, '--pid', '1', '--mode', 'stop'],
+])
+  test(`what is not there yet says so with status 2: ${args[0]} ${args.find((arg) => arg.startsWith('--')) ?? ''}`, () => {
+    const { status, said } = run(args);
+    assert.is(status, 2);
+    assert.match(said, /is not there yet/);
+  });
+
+for (const [args, message] of [
+  [['apply', fitting], /give --pid N/],
+  [['apply', '--pid', '1'], /missing required argument/],
+  [['apply', fitting, '--pid', 'server'], /a process id is a positive whole number/],
+  [['apply', fitting, '--pid', '0'], /a process id is a positive whole number/],
+  [['apply', fitting, '--pid', '1', '--timeout', 'soon'], /seconds are a number/],
+  [['apply', fitting, '--pid', '1', '--consistency', 'loose'], /strict, entry/],
+  [['apply', fitting, '--pid', '1', '--colour'], /unknown option '--colour'/],
+  [['nonsense'], /unknown command/],
+] as const)
+  test(`wrong usage has status 2: ${args.slice(-2).join(' ')}`, () => {
+    const { status, stderr } = run([...args]);
+    assert.is(status, 2);
+    assert.match(stderr, message);
+  });
+
+test('a file that is missing, empty, text, or another ELF is unusable input: one line, status 2', () => {
+  const files = [
+    join(workshop.folder, 'missing.drift'),
+    patch('empty.drift', Buffer.alloc(0)),
+    patch('text.drift', Buffer.from('#!/bin/sh\n')),
+    pie,
+  ];
+  for (const file of files) {
+    const { status, stdout, stderr } = run(['apply', file, '--pid', String(process.pid)]);
+    assert.is(status, 2, `${file}: ${stderr}`);
+    assert.is(stdout, '');
+    assert.match(stderr, /^driftpatch: [^\n]+\n$/);
+  }
+});
+
+test('a patch file cut off anywhere is unusable input', () => {
+  const whole = readFileSync(fitting);
+  for (let part = 1; part < 8; part++) {
+    const file = patch('cut.drift', whole.subarray(0, Math.floor((whole.length * part) / 8)));
+    const { status, stderr } = run(['apply', file, '--pid', String(process.pid)]);
+    assert.is(status, 2, stderr);
+    assert.match(stderr, /^driftpatch: not a usable patch file: [^\n]+\n$/);
+  }
+});
+
+test('a pid that is gone cannot be done: status 4', () => {
+  const { pid } = spawnSync('true');
+  const { status, stderr } = run(['apply', fitting, '--pid', String(pid)]);
+  assert.is(status, 4);
+  assert.match(stderr, new RegExp(`^driftpatch: process ${pid} does not exist .*\n$`));
+  assert.is(run(['status', '--pid', String(pid)]).status, 4);
+});
+
+test('another build id is refused with both ids, in the JSON too', async () => {
+  const { pid } = await workshop.run(pie);
+  const { status, stdout, said } = run(['apply', foreign, '--pid', String(pid), '--json']);
+  assert.is(status, 4);
+  assert.match(said, new RegExp(`runs ${pie} with build id ${buildIdOf(pie)}, the patch is for pie abab`));
+  const result = JSON.parse(stdout);
+  assert.equal(
+    { ...result, refusals: result.refusals.map(({ code }: { code: string }) => code) },
+    {
+      schema: 1,
+      pid,
+      patch: 'return-42',
+      state: 'refused',
+      threads: { total: 0, migrated: 0 },
+      timing: { cloneUs: 0, linkUs: 0, writeUs: 0, transitionUs: 0, foldUs: 0 },
+      refusals: ['WRONG_BUILD'],
+    },
+  );
+});
+
+test('a kernel without views is named as that, and the target is as it was', async () => {
+  const { pid } = await workshop.run(pie);
+  const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
+  const { status, said } = run(['apply', fitting, '--pid', String(pid)]);
+  assert.is(status, 4);
+  assert.match(said, /this kernel \(.*\) has no mmview_clone; boot the project's kernel: npm run vm/);
+  assert.is(readFileSync(`/proc/${pid}/maps`, 'utf8'), maps);
+});
+
+test('a process of another user is refused: status 4', async () => {
+  const asRoot = process.getuid!() === 0;
+  if (asRoot) chmodSync(workshop.folder, 0o755);
+  const pid = asRoot ? (await workshop.run(pie)).pid : 1;
+  const { status, said } = run(['apply', fitting, '--pid', String(pid)], asRoot ? NOBODY : undefined);
+  assert.is(status, 4, said);
+  assert.match(said, new RegExp(`no permission to change process ${pid}`));
+});
+
+test('status of a process without patches says so, and lists it in the JSON', async () => {
+  const { pid } = await workshop.run(pie);
+  const { status, stdout } = run(['status', '--pid', String(pid)]);
+  assert.is(status, 0);
+  assert.is(stdout, `process ${pid} (pie) carries no patch\n`);
+  assert.equal(JSON.parse(run(['status', '--pid', String(pid), '--json']).stdout), {
+    schema: 1,
+    processes: [{ pid, name: 'pie', patches: [] }],
+    hidden: 0,
+  });
+});
+
+test('status of everything works on a machine without patches', () => {
+  const { status, stdout, stderr } = run(['status']);
+  assert.is(status, 0, stderr);
+  assert.match(stdout, /^no process carries a patch/);
+});
+
+test.run();
