@@ -51,7 +51,10 @@ function compareWithIced(code: Uint8Array, what: string): number {
         // SSE and XOP put a register or an opcode suffix where we see an immediate: one way only
         if (offsets.hasImmediate && ours.fieldSize === 0 && ours.displacementSize === 0)
           assert.ok(ours.immediateSize > 0, `${where}: immediate`);
-      } else decoder.position = end;
+      } else {
+        decoder.position = end;
+        decoder.ip = BigInt(end);
+      }
       offsets.free();
       theirs.free();
     }

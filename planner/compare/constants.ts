@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The content of unnamed constants: strings, numbers, jump tables. Nothing in a linked file says where such a constant
+ * ends; it ends at the latest where the next thing begins that anybody points at.
+ */
+import { bytesAt, sectionAt } from '../elf/image.js';
+import { viewOf } from '../elf/symbols.js';
+import { type CodeFunction, unitOf } from '../match/functions.js';
+import type { Side } from './side.js';
+
+/** The widest operand that one instruction loads. */
+const WIDEST = 64;
+
+export interface JumpTable {
+  /** Addresses that the entries lead to. */
+  readonly targets: readonly number[];
+}
+
+/** Bytes of the constant at `address`, without zeros that may be padding. */
+export function constantBytes(side: Side, address: number, loaded: boolean): Uint8Array {
+  const size = constantSize(side, address, loaded);
+  const bytes = bytesAt(side.image, address, size) ?? new Uint8Array(0);
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
+}
+
+/** Room of the constant at `address`; `loaded`: an instruction reads it itself, instead of taking its address. */
+export function constantSize(side: Side, address: number, loaded: boolean): number {
+  const next = side.nextStart(address);
+  if (loaded) return Math.min(next - address, WIDEST);
+  const section = sectionAt(side.image, address);
+  const limit = section ? section.address + section.size - address : 0;
+  const text = textAt(side, address);
+  return Math.min(limit, Math.max(next - address, text === null ? 0 : text.length));
+}
+
+/** A NUL-terminated text with its NUL, or null if the bytes at `address` are none. */
+export function textAt(side: Side, address: number): Uint8Array | null {
+  const bytes = bytesAt(side.image, address, Number.MAX_SAFE_INTEGER);
+  if (bytes === null) return null;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === 0) return bytes.subarray(0, i + 1);
+    const printable = byte >= 0x20 ? byte !== 0x7f : (byte >= 7 && byte <= 13) || byte === 0x1b;
+    if (!printable) return null;
+  }
+  return null;
+}
+
+/**
+ * The jump table at `address` that `fn` would use, or null. A table for a switch holds distances from its own start to code
+ * of the same function, so its content tells: the first entry must lead to an instruction of the function, and
+ * the table goes on for as long as entries do.
+ */
+export function jumpTableAt(side: Side, address: number, fn: CodeFunction): JumpTable | null {
+  if (address % 4 !== 0) return null;
+  const size = side.nextStart(address) - address;
+  const bytes = bytesAt(side.image, address, size);
+  if (bytes === null) return null;
+  const unit = unitOf(fn);
+  const homes = [unit, ...unit.parts];
+  const view = viewOf(bytes);
+  const targets: number[] = [];
+  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+    const target = address + view.getInt32(at, true);
+    const inside = homes.some((home) => target >= home.address && target <= home.address + home.size);
+    if (!inside) break;
+    targets.push(target);
+  }
+  return targets.length > 0 ? { targets } : null;
+}

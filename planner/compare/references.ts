@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Whether two references mean the same: the old one in the old file, the new one in the new.
+ *
+ * Functions and writable objects are the same if they are paired, whatever became of them: an old address goes on to work.
+ * Constants are the same if their content is. An address that is both the end of one object and the start of the next
+ * is taken either way.
+ */
+import { bytesAt } from '../elf/image.js';
+import { R_X86_64 } from '../elf/relocations.js';
+import { isConstant } from '../elf/sections.js';
+import { type CodeFunction, indexAt } from '../match/functions.js';
+import type { DataObject } from '../match/objects.js';
+import { constantBytes, jumpTableAt } from './constants.js';
+import type { Context } from './context.js';
+import { type Referent, referentAt } from './referent.js';
+import type { Side } from './side.js';
+
+export interface Reference {
+  /** The function that refers; null for data. */
+  readonly from: CodeFunction | null;
+  readonly address: number;
+  /** An instruction loads from there, instead of taking the address. */
+  readonly loaded: boolean;
+}
+
+export function sameReference(context: Context, a: Reference, b: Reference): boolean {
+  const { before, after } = context;
+  const old = referentAt(before, a.address);
+  const now = referentAt(after, b.address);
+  if (sameReferent(context, old, now, a, b)) return true;
+  if (a.loaded || b.loaded) return false;
+  const oldEnd = before.objectBefore(a.address);
+  const newEnd = after.objectBefore(b.address);
+  return oldEnd !== null && newEnd !== null && sameObject(context, oldEnd, newEnd) && oldEnd.size === newEnd.size;
+}
+
+function sameReferent(context: Context, old: Referent, now: Referent, a: Reference, b: Reference): boolean {
+  if (old.kind === 'function' && now.kind === 'function') return samePlace(context, old.fn, old.offset, now.fn, now.offset);
+  if (old.kind === 'object' && now.kind === 'object')
+    return old.offset === now.offset && sameObject(context, old.object, now.object);
+  if ((old.kind === 'stub' && now.kind === 'stub') || (old.kind === 'slot' && now.kind === 'slot')) return old.name === now.name;
+  if (old.kind === 'label' && now.kind === 'label') return old.name === now.name;
+  if (old.kind === 'tls' && now.kind === 'tls') return old.key === now.key;
+  if (old.kind === 'pointer' && now.kind === 'pointer')
+    return sameReference(context, { ...a, address: old.to, loaded: false }, { ...b, address: now.to, loaded: false });
+  if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b);
+  if (old.kind === 'unknown' && now.kind === 'unknown') return old.section === now.section && sameUnknown(context, a, b);
+  return false;
+}
+
+/** Places in code: the same function, and the same instruction of it, counted without padding. */
+function samePlace(context: Context, a: CodeFunction, aOffset: number, b: CodeFunction, bOffset: number): boolean {
+  if (context.functions.oldOf.get(b) !== a) return false;
+  if (aOffset === 0 || bOffset === 0) return aOffset === bOffset;
+  const index = indexAt(a, aOffset);
+  return index === null ? aOffset === bOffset : index === indexAt(b, bOffset);
+}
+
+export function sameObject(context: Context, a: DataObject, b: DataObject): boolean {
+  if (context.objects.oldOf.get(b) !== a) return false;
+  if (!isConstant(b.section)) return true;
+  const known = context.equalObjects.get(b);
+  if (known !== undefined) return known;
+  // a table that points at itself is equal if nothing else differs
+  context.equalObjects.set(b, true);
+  const equal = a.size === b.size && sameBytes(context, a.address, b.address, a.size);
+  context.equalObjects.set(b, equal);
+  return equal;
+}
+
+/** Equal content of `size` bytes of data, with what relocations fill in compared by meaning. */
+export function sameBytes(context: Context, a: number, b: number, size: number): boolean {
+  const { before, after } = context;
+  const old = bytesAt(before.image, a, size);
+  const now = bytesAt(after.image, b, size);
+  if (old === null || now === null) return isZero(old) && isZero(now);
+  if (old.length !== now.length) return false;
+  for (let i = 0; i < size; i++) {
+    const oldRelocation = before.image.relocations.get(a + i);
+    const newRelocation = after.image.relocations.get(b + i);
+    if (oldRelocation || newRelocation) {
+      if (!oldRelocation || !newRelocation || oldRelocation.type !== newRelocation.type) return false;
+      if (!sameFilled(context, oldRelocation.address, newRelocation.address)) return false;
+      i += 7;
+    } else if (old[i] !== now[i]) return false;
+  }
+  return true;
+}
+
+const isZero = (bytes: Uint8Array | null): boolean => bytes === null || bytes.every((byte) => byte === 0);
+
+/** What the loader writes at two places. */
+function sameFilled(context: Context, a: number, b: number): boolean {
+  const { before, after } = context;
+  const old = before.image.relocations.get(a)!;
+  const now = after.image.relocations.get(b)!;
+  if (old.type === R_X86_64.relative || old.type === R_X86_64.irelative)
+    return sameReference(
+      context,
+      { from: null, address: old.addend, loaded: false },
+      { from: null, address: now.addend, loaded: false },
+    );
+  const name = (side: Side, symbol: number) => `${side.image.dynamicSymbols[symbol]?.name}@${side.image.versions[symbol]}`;
+  return name(before, old.symbol) === name(after, now.symbol) && old.addend === now.addend;
+}
+
+function sameConstant(context: Context, a: Reference, b: Reference): boolean {
+  const { before, after } = context;
+  if (a.from !== null && b.from !== null && !a.loaded && !b.loaded) {
+    const old = jumpTableAt(before, a.address, a.from);
+    const now = jumpTableAt(after, b.address, b.from);
+    if ((old === null) !== (now === null)) return false;
+    if (old !== null && now !== null) {
+      // how far a table reaches is fixed by the bounds check, which is compared with the code
+      const common = Math.min(old.targets.length, now.targets.length);
+      for (let i = 0; i < common; i++) if (!sameTarget(context, old.targets[i]!, now.targets[i]!)) return false;
+      return true;
+    }
+  }
+  const old = constantBytes(before, a.address, a.loaded);
+  const now = constantBytes(after, b.address, b.loaded);
+  if (old.length !== now.length) return false;
+  return sameBytes(context, a.address, b.address, old.length);
+}
+
+function sameTarget(context: Context, a: number, b: number): boolean {
+  const old = context.before.functionAt(a);
+  const now = context.after.functionAt(b);
+  if (old === null || now === null) return old === now;
+  return samePlace(context, old, a - old.address, now, b - now.address);
+}
+
+/** Unnamed writable data, and addresses outside every section: equal if equally far from the last thing with a name. */
+function sameUnknown(context: Context, a: Reference, b: Reference): boolean {
+  const anchor = (side: Side, address: number): { object: DataObject | null; distance: number } => {
+    for (let back = 0; back < 256; back++) {
+      const object = side.objectAt(address - back) ?? side.objectBefore(address - back);
+      if (object) return { object, distance: address - object.address };
+    }
+    return { object: null, distance: address };
+  };
+  const old = anchor(context.before, a.address);
+  const now = anchor(context.after, b.address);
+  if (old.object === null || now.object === null) return old.object === now.object && old.distance === now.distance;
+  return context.objects.oldOf.get(now.object) === old.object && old.distance === now.distance;
+}

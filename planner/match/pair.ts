@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Pairs what has names: by name, then by name and source file, then, for what compilers number (`.constprop.0`, `.isra.1`,
+ * `count.2`), by the name without its numbers, taking equal content first and order after that.
+ *
+ * A pair is a claim that both are the same thing, not that they are equal.
+ */
+
+export interface Named {
+  readonly name: string;
+  readonly file: string | null;
+}
+
+export interface Pairing<T> {
+  readonly oldOf: ReadonlyMap<T, T>;
+  readonly newOf: ReadonlyMap<T, T>;
+  /** New ones paired by order alone while their number differs: which is which is a guess. */
+  readonly guessed: ReadonlySet<T>;
+}
+
+/** `content` gives equal values for things that have a good chance to be equal. */
+export function pairNamed<T extends Named>(olds: readonly T[], news: readonly T[], content: (thing: T) => unknown): Pairing<T> {
+  const oldOf = new Map<T, T>();
+  const newOf = new Map<T, T>();
+  const guessed = new Set<T>();
+  const join = (before: T, after: T) => {
+    oldOf.set(after, before);
+    newOf.set(before, after);
+  };
+  const groups = (key: (thing: T) => string) => {
+    const table = new Map<string, { before: T[]; after: T[] }>();
+    const group = (k: string) => {
+      const found = table.get(k) ?? { before: [], after: [] };
+      table.set(k, found);
+      return found;
+    };
+    for (const thing of olds) if (!newOf.has(thing)) group(key(thing)).before.push(thing);
+    for (const thing of news) if (!oldOf.has(thing)) group(key(thing)).after.push(thing);
+    return [...table.values()].filter(({ before, after }) => before.length > 0 && after.length > 0);
+  };
+
+  const numbered = (name: string) => plainName(name) !== name;
+  for (const { before, after } of groups(({ name }) => name))
+    if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
+  for (const { before, after } of groups(({ name, file }) => `${file}\0${name}`))
+    if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
+  for (const { before, after } of groups(({ name, file }) => `${file}\0${plainName(name)}`)) {
+    const left = (list: T[], done: Map<T, T>) => list.filter((thing) => !done.has(thing));
+    const take = (same: (a: T, b: T) => boolean) => {
+      for (const b of left(after, oldOf)) {
+        const a = left(before, newOf).find((candidate) => same(candidate, b));
+        if (a !== undefined) join(a, b);
+      }
+    };
+    take((a, b) => a.name === b.name && content(a) === content(b));
+    take((a, b) => content(a) === content(b));
+    const exact = before.length === after.length;
+    const rest = new Set(left(after, oldOf));
+    take((a, b) => a.name === b.name);
+    take(() => true);
+    if (!exact) for (const b of rest) if (oldOf.has(b)) guessed.add(b);
+  }
+  return { oldOf, newOf, guessed };
+}
+
+/** The name without what the compiler numbers: `f.constprop.0` and `f.isra.0.cold` stay apart, `.0` and `.1` do not. */
+export function plainName(name: string): string {
+  return name.replace(/\.\d+(?=\.|$)/g, '');
+}
