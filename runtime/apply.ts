@@ -7,15 +7,16 @@
  * completes by itself and that the next `apply` folds.
  */
 import { createHash } from 'node:crypto';
-import type { RunAddress } from '../planner/addresses.js';
+import { type RunAddress, runAddress } from '../planner/addresses.js';
 import type { Patch } from '../planner/patch-file/model.js';
 import { checkEntries, placeFunctions } from './detour.js';
-import { RuntimeError } from './errors.js';
+import { counted, RuntimeError } from './errors.js';
 import { guardRanges } from './guards.js';
 import { type Identified, identify } from './identify.js';
 import { type Layout, layOut } from './link/layout.js';
 import { link } from './link/link.js';
 import { parsePatch } from './patch.js';
+import type { LoadedObject } from './proc/object.js';
 import { Process } from './proc/process.js';
 import { type Consistency, encodeRecord, type PatchRecord } from './record.js';
 import { findRecords, stateOf } from './records.js';
@@ -116,7 +117,7 @@ function prepare(
   const view = clock.time('cloneUs', () => View.clone(process.pidfd, process.pid));
   try {
     job.step('clone', 'made a view of the live process');
-    const layout = clock.time('linkUs', () => layOut(patch, encodeRecord(recordFor(job, target, null, 0)).length));
+    const layout = clock.time('linkUs', () => layOut(patch, recordSizeOf(job, target)));
     const arena = clock.time('writeUs', () => view.map(target, layout.codeSize, layout.dataSize));
     const { code, data, record } = clock.time('linkUs', () => {
       const linked = link(patch, layout, arena, symbols);
@@ -124,15 +125,18 @@ function prepare(
       linked.code.set(encodeRecord(record));
       return { ...linked, record };
     });
-    job.step('link', `linked ${patch.sections.length} sections for the arena at 0x${arena.toString(16)}`);
+    job.step('link', `linked ${counted(patch.sections.length, 'section')} for the arena at 0x${arena.toString(16)}`);
     clock.time('writeUs', () => {
       view.write(arena, code);
-      view.write((arena + layout.codeSize) as RunAddress, data);
+      view.write(runAddress(arena + layout.codeSize), data);
       for (const f of record.functions) view.write(f.detour, f.detourBytes);
       view.guard(guardRanges(record.functions));
       view.seal();
     });
-    job.step('write', `wrote ${code.length + data.length} bytes and ${record.functions.length} detours into the view`);
+    job.step(
+      'write',
+      `wrote ${code.length + data.length} bytes and ${counted(record.functions.length, 'detour')} into the view`,
+    );
     return { view, record };
   } catch (error) {
     view.close();
@@ -140,24 +144,33 @@ function prepare(
   }
 }
 
-function recordFor(job: Job, target: Identified['target'], layout: Layout | null, arena: number): PatchRecord {
+type Room = Pick<Layout, 'sections' | 'codeSize' | 'dataSize'>;
+
+function recordFor(
+  job: Job,
+  target: LoadedObject,
+  { codeSize, dataSize, sections }: Room,
+  arena: RunAddress,
+): PatchRecord {
   const { patch, patchHash, consistency } = job;
-  const at = arena as RunAddress;
-  // The record's size does not depend on addresses, so a layout of zeros serves to find it out.
-  const zeros = { sections: patch.sections.map(() => 0), slots: new Map(), stubs: new Map(), codeSize: 0, dataSize: 0 };
-  const base = layout === null ? target.start : at;
   return {
     name: patch.name,
     patchHash,
     targetName: patch.target.name,
     buildId: patch.target.buildId,
-    arena: at,
-    codeSize: layout?.codeSize ?? 0,
-    dataSize: layout?.dataSize ?? 0,
+    arena,
+    codeSize,
+    dataSize,
     bias: target.bias,
     consistency,
-    functions: placeFunctions(patch, target, layout ?? zeros, base),
+    functions: placeFunctions(patch, target, sections, arena),
   };
+}
+
+/** It does not depend on addresses: any place within a detour's reach serves to find it out. */
+function recordSizeOf(job: Job, target: LoadedObject): number {
+  const room = { sections: job.patch.sections.map(() => 0), codeSize: 0, dataSize: 0 };
+  return encodeRecord(recordFor(job, target, room, target.start)).length;
 }
 
 /** A view is there already: of this patch, then go on with it; of another, then refuse. */
@@ -171,7 +184,7 @@ async function goOn(job: Job, view: View, carried: readonly PatchRecord[]): Prom
 
 async function transition(job: Job, view: View, record: PatchRecord, start: () => void): Promise<ApplyResult> {
   const { process, deadline, clock } = job;
-  job.step('migrate', `${process.threads().length} threads migrate, each when it is safe`);
+  job.step('migrate', `${counted(process.threads().length, 'thread')} to migrate, each when it is safe`);
   const begun = performance.now();
   start();
   const complete = await watch(view, process, deadline, job.emit);

@@ -8,7 +8,6 @@
 import { loadedAt, type RunAddress, runAddress } from '../planner/addresses.js';
 import type { Patch, ReplacedFunction } from '../planner/patch-file/model.js';
 import { hex, RuntimeError } from './errors.js';
-import type { Layout } from './link/layout.js';
 import { type Mapping, mappingAt } from './proc/maps.js';
 import type { LoadedObject } from './proc/object.js';
 import type { Process } from './proc/process.js';
@@ -86,13 +85,13 @@ const spaced = (bytes: Uint8Array) =>
 export function placeFunctions(
   patch: Patch,
   target: LoadedObject,
-  layout: Layout,
+  sections: readonly number[],
   arena: RunAddress,
 ): RecordedFunction[] {
   return patch.functions.map(({ name, old, new: body, oldParts }) => {
     const entry = loadedAt(old.address, target.bias);
     const detour = runAddress(entry + old.detourOffset);
-    const to = runAddress(arena + layout.sections[body.section]! + body.offset);
+    const to = runAddress(arena + sections[body.section]! + body.offset);
     return {
       name,
       entry,

@@ -100,4 +100,7 @@ export class RuntimeError extends Error {
   }
 }
 
+/** '1 thread', '2 threads'. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;

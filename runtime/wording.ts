@@ -3,7 +3,7 @@
  * What people read: results as lines of text. Values in, strings out.
  */
 import type { ApplyResult } from './apply.js';
-import { hex } from './errors.js';
+import { counted, hex } from './errors.js';
 import type { CarriedPatch, Status } from './status.js';
 import type { Why } from './sys/abi.js';
 import type { PendingThread } from './transition.js';
@@ -30,7 +30,7 @@ export function resultLines(result: ApplyResult): string[] {
   const us = (value: number) => (value < 10_000 ? `${value} µs` : `${(value / 1000).toFixed(1)} ms`);
   if (result.state === 'applied') {
     const parts = `clone ${us(timing.cloneUs)}, transition ${us(timing.transitionUs)}, fold ${us(timing.foldUs)}`;
-    return [`process ${pid} carries ${patch}: ${threads.total} threads migrated (${parts})`];
+    return [`process ${pid} carries ${patch}: ${counted(threads.total, 'thread')} migrated (${parts})`];
   }
   return [
     `process ${pid}: ${patch} is under way, ${threads.migrated} of ${threads.total} threads have migrated; still to go:`,
@@ -45,7 +45,7 @@ export function statusLines({ processes, hidden }: Status, pid: number | undefin
     ...process.patches.flatMap(patchLines),
   ]);
   if (processes.length === 0 && pid === undefined) lines.push('no process carries a patch');
-  if (hidden > 0) lines.push(`${hidden} processes could not be looked at (no permission); run as root to see all`);
+  if (hidden > 0) lines.push(`not looked at, for want of permission: ${hidden}`);
   return lines;
 }
 
