@@ -28,7 +28,7 @@
 #endif
 #include "mmview_util.h"
 
-#define CASE_TIMEOUT_S	120
+int mmview_case_timeout_s = 120;
 
 int sys_mmview_clone(int pidfd, unsigned int flags)
 {
@@ -135,14 +135,14 @@ static void run_case(const struct mmview_case *c)
 	bool late;
 	int result;
 
-	late = poll(&ended, 1, CASE_TIMEOUT_S * 1000) == 0;
+	late = poll(&ended, 1, mmview_case_timeout_s * 1000) == 0;
 	/* The whole group: targets that the case has forked go with it. */
 	kill(-pid, SIGKILL);
 	kill(pid, late ? SIGKILL : 0);
 	result = reap(pid);
 	close(pidfd);
 	if (late)
-		ksft_test_result_fail("%s: no end after %d s\n", c->name, CASE_TIMEOUT_S);
+		ksft_test_result_fail("%s: no end after %d s\n", c->name, mmview_case_timeout_s);
 	else if (result == KSFT_PASS)
 		ksft_test_result_pass("%s\n", c->name);
 	else if (result == KSFT_SKIP)

@@ -43,6 +43,7 @@ struct mmview_case {
 };
 
 /* Header, skip where the calls are missing, every case, no view left, exit. */
+extern int mmview_case_timeout_s;
 void mmview_main(const struct mmview_case *cases, unsigned int nr) __attribute__((noreturn));
 #define MMVIEW_MAIN(cases) mmview_main(cases, sizeof(cases) / sizeof((cases)[0]))
 

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Views: the hooks that the rest of the kernel calls. Each is an empty inline
+ * without CONFIG_MMVIEW, and one predictable branch with it as long as no
+ * view exists. The logic is in mm/mmview/.
+ */
+#ifndef _LINUX_MMVIEW_H
+#define _LINUX_MMVIEW_H
+
+#include <linux/mm_types.h>
+#include <linux/mmview_types.h>
+#include <linux/sched.h>
+
+struct mmu_notifier_range;
+struct pt_regs;
+struct seq_file;
+struct pid_namespace;
+struct pid;
+
+/* Which level of the base's page tables an entry was cleared at. */
+enum mmview_level {
+	MMVIEW_PTE,		/* maps 4 KiB pages */
+	MMVIEW_PMD,		/* its entries span 2 MiB */
+	MMVIEW_PUD,		/* its entries span 1 GiB */
+	MMVIEW_P4D,		/* its entries span 512 GiB */
+};
+
+#ifdef CONFIG_MMVIEW
+
+/* Non-zero while the process has views: every invalidation must be told. */
+bool __mmview_active(struct mm_struct *mm);
+
+static inline bool mmview_active(struct mm_struct *mm)
+{
+	return unlikely(READ_ONCE(mm->mmviews)) && __mmview_active(mm);
+}
+
+/* ---- context switch (arch/x86/mm/tlb.c), interrupts off ---- */
+
+/* The view that @tsk runs in when it runs on @mm, or NULL for the base. */
+static inline struct mmview_root *mmview_of(struct task_struct *tsk,
+					    struct mm_struct *mm)
+{
+	struct mmview_root *view = tsk ? READ_ONCE(tsk->mmview.view) : NULL;
+
+	return unlikely(view) && tsk->mm == mm && view->mm == mm ? view : NULL;
+}
+
+/* ---- page faults ---- */
+
+bool __mmview_fault(unsigned long address, unsigned long error_code);
+void __mmview_fault_done(unsigned long address, unsigned int fault_flags,
+			 bool wait);
+
+/*
+ * The lockless fast path, interrupts off, before anything else: true if the
+ * base permits the access already and the view now does too.
+ */
+static inline bool mmview_fault(unsigned long address, unsigned long error_code)
+{
+	return unlikely(current->mmview.view) &&
+	       __mmview_fault(address, error_code);
+}
+
+/*
+ * After the base has handled a fault (FAULT_FLAG_*): the view catches up. May
+ * sleep until an invalidation has ended; takes no lock of the mm's.
+ */
+static inline void mmview_fault_done(unsigned long address,
+				     unsigned int fault_flags)
+{
+	if (unlikely(current->mmview.view))
+		__mmview_fault_done(address, fault_flags, true);
+}
+
+/* The same for callers that hold mmap_lock: they repeat the access, and us. */
+static inline void mmview_fixup_done(struct mm_struct *mm,
+				     unsigned long address,
+				     unsigned int fault_flags)
+{
+	if (unlikely(current->mmview.view) && mm == current->mm)
+		__mmview_fault_done(address, fault_flags, false);
+}
+
+/* ---- the base's page tables change ---- */
+
+void __mmview_invalidate_start(struct mmu_notifier_range *range);
+void __mmview_invalidate_end(struct mmu_notifier_range *range);
+int __mmview_young(struct mm_struct *mm, unsigned long start,
+		   unsigned long end, bool clear);
+void __mmview_unlink(struct mm_struct *mm, unsigned long addr,
+		     enum mmview_level level);
+
+/*
+ * An invalidation of @mm's entries begins and ends, in the same task. The
+ * nesting is counted whether views exist or not: see mmviews_activate(), with
+ * whose kick_all_cpus_sync() the barrier() pairs.
+ */
+static inline void mmview_invalidate_start(struct mm_struct *mm,
+					   struct mmu_notifier_range *range)
+{
+	current->mmview.invalidating++;
+	barrier();
+	if (mmview_active(mm))
+		__mmview_invalidate_start(range);
+}
+
+/* @told: views know of this one (MMU_NOTIFIER_RANGE_MMVIEW). */
+static inline void mmview_invalidate_end(bool told,
+					 struct mmu_notifier_range *range)
+{
+	if (unlikely(told))
+		__mmview_invalidate_end(range);
+	barrier();
+	if (!--current->mmview.invalidating)
+		current->mmview.invalidations++;
+}
+
+/* An entry of the base that pointed to a table was cleared; free it later. */
+static inline void mmview_unlink(struct mm_struct *mm, unsigned long addr,
+				 enum mmview_level level)
+{
+	if (mmview_active(mm))
+		__mmview_unlink(mm, addr, level);
+}
+
+static inline int mmview_clear_young(struct mm_struct *mm, unsigned long start,
+				     unsigned long end)
+{
+	return mmview_active(mm) ? __mmview_young(mm, start, end, true) : 0;
+}
+
+static inline int mmview_test_young(struct mm_struct *mm, unsigned long addr)
+{
+	return mmview_active(mm) ?
+		__mmview_young(mm, addr, addr + 1, false) : 0;
+}
+
+/* ---- the life of tasks and mms ---- */
+
+int __mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
+		    struct mm_struct *oldmm);
+void __mmview_copy_process(struct task_struct *p);
+void __mmview_drop_task(struct task_struct *tsk);
+void __mmview_mm_destroy(struct mm_struct *mm);
+void __mmview_resume(struct pt_regs *regs);
+
+/* A new task: nothing inherited yet. */
+static inline void mmview_init_task(struct task_struct *tsk)
+{
+	memset(&tsk->mmview, 0, sizeof(tsk->mmview));
+}
+
+/* fork() without CLONE_VM: @tsk gets a copy of current's view over @mm. */
+static inline int mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
+				struct mm_struct *oldmm)
+{
+	return unlikely(current->mmview.view) ?
+		__mmview_dup_mm(tsk, mm, oldmm) : 0;
+}
+
+/*
+ * @p becomes visible, under tasklist_lock: with CLONE_VM it starts where
+ * current is at this very moment. So a walk of the thread lists that has seen
+ * current in a view cannot miss a child of it in the base.
+ */
+static inline void mmview_copy_process(struct task_struct *p)
+{
+	if (unlikely(current->mmview.view || current->mmview.target))
+		__mmview_copy_process(p);
+}
+
+/* exit, exec, failed fork: @tsk leaves its views. */
+static inline void mmview_drop_task(struct task_struct *tsk)
+{
+	/* No early look at the pointers: another task may be setting them. */
+	if (unlikely(tsk->mm && READ_ONCE(tsk->mm->mmviews)) ||
+	    unlikely(tsk->mmview.view || tsk->mmview.target))
+		__mmview_drop_task(tsk);
+}
+
+static inline void mmview_mm_init(struct mm_struct *mm)
+{
+	mm->mmviews = NULL;
+}
+
+static inline void mmview_mm_destroy(struct mm_struct *mm)
+{
+	if (unlikely(mm->mmviews))
+		__mmview_mm_destroy(mm);
+}
+
+/* On the way back to user mode. */
+static inline void mmview_resume(struct pt_regs *regs)
+{
+	if (unlikely(current->mmview.target))
+		__mmview_resume(regs);
+}
+
+int proc_tid_mmview(struct seq_file *m, struct pid_namespace *ns,
+		    struct pid *pid, struct task_struct *task);
+
+#else /* !CONFIG_MMVIEW */
+
+static inline struct mmview_root *mmview_of(struct task_struct *tsk,
+					    struct mm_struct *mm)
+{
+	return NULL;
+}
+
+static inline bool mmview_fault(unsigned long address, unsigned long error_code)
+{
+	return false;
+}
+
+static inline void mmview_fault_done(unsigned long address,
+				     unsigned int fault_flags) { }
+static inline void mmview_fixup_done(struct mm_struct *mm,
+				     unsigned long address,
+				     unsigned int fault_flags) { }
+static inline void mmview_invalidate_start(struct mm_struct *mm,
+					   struct mmu_notifier_range *range) { }
+static inline void mmview_invalidate_end(bool told,
+					 struct mmu_notifier_range *range) { }
+static inline void mmview_unlink(struct mm_struct *mm, unsigned long addr,
+				 enum mmview_level level) { }
+static inline int mmview_clear_young(struct mm_struct *mm, unsigned long start,
+				     unsigned long end) { return 0; }
+static inline int mmview_test_young(struct mm_struct *mm,
+				    unsigned long addr) { return 0; }
+static inline void mmview_init_task(struct task_struct *tsk) { }
+static inline int mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
+				struct mm_struct *oldmm) { return 0; }
+static inline void mmview_copy_process(struct task_struct *p) { }
+static inline void mmview_drop_task(struct task_struct *tsk) { }
+static inline void mmview_mm_init(struct mm_struct *mm) { }
+static inline void mmview_mm_destroy(struct mm_struct *mm) { }
+static inline void mmview_resume(struct pt_regs *regs) { }
+
+#endif /* CONFIG_MMVIEW */
+#endif /* _LINUX_MMVIEW_H */

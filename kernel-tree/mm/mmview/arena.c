@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The arena: memory in the target, near its text, for new code and data.
+ *
+ * Plain private anonymous memory: fork, copy-on-write, swap, core dumps and
+ * memory cgroups treat it as any other memory of the program, with no code of
+ * ours. Its code part is mapped r-x and written as a debugger would write it.
+ */
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/mman.h>
+#include <linux/perf_event.h>
+#include <linux/sched/mm.h>
+#include <linux/security.h>
+#include "internal.h"
+#include "../internal.h"
+
+/* One page on either side stays free: an overrun faults. */
+#define ARENA_GAP	PAGE_SIZE
+
+/*
+ * The reach of a 32-bit displacement, less a page so that neither an
+ * instruction's length nor a small addend ever matters.
+ */
+#define ARENA_REACH	(SZ_2G - PAGE_SIZE)
+
+/*
+ * A free range of @size bytes from which all of [@near_start, @near_end) can
+ * be reached and back: below it, as close as there is room, or else above,
+ * clear of where the heap grows. get_unmapped_area() knows only current->mm.
+ */
+static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
+			       unsigned long near_end, unsigned long size)
+{
+	unsigned long want = size + 2 * ARENA_GAP;
+	unsigned long low, high, limit;
+	struct vm_area_struct *next;
+	MA_STATE(mas, &mm->mm_mt, 0, 0);
+
+	low = max(mmap_min_addr, PAGE_SIZE);
+	if (near_end > ARENA_REACH)
+		low = max(low, near_end - ARENA_REACH);
+	limit = near_start;
+	while (limit > low + want) {
+		if (mas_empty_area_rev(&mas, low, limit - 1, want))
+			break;
+		next = find_vma(mm, mas.index);
+		if (!next || vm_start_gap(next) >= mas.last + 1)
+			return mas.index + ARENA_GAP;
+		limit = mas.index;	/* a stack may grow into that gap */
+		mas_reset(&mas);
+	}
+
+	mas_reset(&mas);
+	high = min(near_start + ARENA_REACH, TASK_SIZE_MAX - PAGE_SIZE);
+	low = near_end;
+	/* Room for a growing heap, if there is any to spare. */
+	if (mm->brk >= low && mm->brk < high)
+		low = PAGE_ALIGN(mm->brk) + (high - mm->brk) / 2;
+	while (low + want < high) {
+		if (mas_empty_area(&mas, low, high - 1, want))
+			break;
+		next = find_vma(mm, mas.index);
+		if (!next || vm_start_gap(next) >= mas.last + 1)
+			return mas.index + ARENA_GAP;
+		low = mas.last + 1;
+		mas_reset(&mas);
+	}
+	return 0;
+}
+
+static int map_part(struct mm_struct *mm, unsigned long addr,
+		    unsigned long size, vm_flags_t vm_flags)
+{
+	struct vm_area_struct *vma;
+	int err = -ENOMEM;
+
+	vm_flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT |
+		    VM_DONTEXPAND | VM_SOFTDIRTY;
+	if (!may_expand_vm(mm, vm_flags, size >> PAGE_SHIFT))
+		return -ENOMEM;
+	vma = vm_area_alloc(mm);
+	if (!vma)
+		return -ENOMEM;
+	vma_set_range(vma, addr, addr + size, 0);
+	vm_flags_init(vma, vm_flags);
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	vma_set_anonymous(vma);
+#ifdef CONFIG_ANON_VMA_NAME
+	vma->anon_name = anon_vma_name_alloc("driftpatch");
+	if (!vma->anon_name)
+		goto free;
+#endif
+	err = insert_vm_struct(mm, vma);
+	if (err)
+		goto free;
+	vm_stat_account(mm, vma->vm_flags, size >> PAGE_SHIFT);
+	perf_event_mmap(vma);
+	return 0;
+free:
+	vm_area_free(vma);
+	return err;
+}
+
+/* view->mutex is held, the view is not sealed. */
+int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
+		     struct mmview_map *map)
+{
+	unsigned long size, addr;
+	int err;
+
+	if (!map->code_size || !PAGE_ALIGNED(map->code_size) ||
+	    !PAGE_ALIGNED(map->data_size) || map->code_size > SZ_1G ||
+	    map->data_size > SZ_1G || map->near_start >= map->near_end ||
+	    map->near_end > TASK_SIZE_MAX)
+		return -EINVAL;
+	if (view->arena_start)
+		return -EBUSY;
+
+	size = map->code_size + map->data_size;
+	err = mmap_write_lock_killable(mm);
+	if (err)
+		return err;
+	addr = find_room(mm, map->near_start, map->near_end, size);
+	err = -ENOSPC;
+	if (!addr)
+		goto unlock;
+	err = map_part(mm, addr, map->code_size, VM_READ | VM_EXEC);
+	if (err)
+		goto unlock;
+	/* From here on the view's end takes away what is there. */
+	view->arena_start = addr;
+	view->arena_code = map->code_size;
+	view->arena_end = addr + map->code_size;
+	if (map->data_size) {
+		err = map_part(mm, view->arena_end, map->data_size,
+			       VM_READ | VM_WRITE);
+		if (err)
+			goto unlock;
+		view->arena_end += map->data_size;
+	}
+	map->code_addr = addr;
+	map->data_addr = addr + map->code_size;
+unlock:
+	mmap_write_unlock(mm);
+	return err;
+}
+
+/*
+ * The view ends and no thread ever was in it: nothing can refer to the arena.
+ * Runs in a worker; vm_munmap() works on current->mm, so borrow the target's.
+ */
+void mmview_arena_unmap(struct mmview *view)
+{
+	struct mm_struct *mm = view->root.mm;
+
+	if (!view->arena_start || view->ever_ran || !mmget_not_zero(mm))
+		return;
+	kthread_use_mm(mm);
+	vm_munmap(view->arena_start, view->arena_end - view->arena_start);
+	kthread_unuse_mm(mm);
+	mmput(mm);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Views, inside.
+ *
+ * Lock order, outermost first:
+ *
+ *	view->mutex		building, sealing and folding one view
+ *	  mmap_lock
+ *	  task_lock(task)	a task's view and target pointers, from outside
+ *	    pi_lock, rq->lock	(task_call_func)
+ *	  mmviews->lock		everything in this file marked [L]
+ *
+ * mmviews->lock is a leaf, taken with interrupts off. Nothing is flushed, and
+ * no memory is allocated or freed, under it.
+ */
+#ifndef _MM_MMVIEW_INTERNAL_H
+#define _MM_MMVIEW_INTERNAL_H
+
+#include <linux/bitmap.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmview.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <uapi/linux/mmview.h>
+
+/*
+ * What an mm knows of its views; mm->mmviews, made with the first view and
+ * kept until the mm goes. @active says whether views exist. An invalidation
+ * that began while it was false is not counted here; activation waits for
+ * those to end (see mmviews_activate()).
+ */
+struct mmviews {
+	spinlock_t lock;
+	bool active;
+	struct list_head views;		/* [L] of struct mmview */
+	/*
+	 * [L] Invalidations in progress: their number and the hull of their
+	 * ranges. No mirror is made inside the hull while @invalidating > 0.
+	 */
+	unsigned int invalidating;
+	unsigned long inval_start;
+	unsigned long inval_end;
+	wait_queue_head_t wait;		/* woken when @invalidating drops to 0 */
+};
+
+/*
+ * A page table that belongs to a view. Its entries are
+ *	- 0;
+ *	- a pointer to another own table, marked MMVIEW_OWN;
+ *	- a pointer to one of the base's tables (PMD and PUD level);
+ *	- a leaf: a mirror of the base's, or (PTE level) an override.
+ */
+struct mmview_table {
+	struct list_head node;		/* view->tables */
+	enum mmview_level level;
+	unsigned long start;		/* first address covered */
+	unsigned long end;
+	u64 *entries;			/* PTRS_PER_PTE of them, a page */
+};
+
+/* Software bit in an entry that points to a table of the view's own. */
+#define MMVIEW_OWN	_PAGE_SOFTW1
+
+/*
+ * The mark of an override that is given up: its page was unmapped, or the
+ * program took it back. It stays in the array until the view goes, because a
+ * CPU may use it until the flush.
+ */
+#define MMVIEW_GONE	XA_MARK_0
+
+/* A page that views have for themselves. Immutable once its view is sealed. */
+struct mmview_override {
+	refcount_t refs;		/* views: forked children share it */
+	unsigned long addr;
+	struct page *page;
+	DECLARE_BITMAP(changed, PAGE_SIZE);	/* bytes that were written */
+};
+
+/*
+ * A view. States and what is legal in them:
+ *
+ *			building	sealed		folded
+ *	pwrite, MAP,
+ *	GUARD		yes		EBUSY		EBUSY
+ *	migrate		seals first	yes		EBUSY
+ *	FOLD		EINVAL		if complete	0
+ *	tasks in it	none		any		going, then none
+ *
+ * There is no way back. References: the descriptor, each task's view and
+ * target pointer, the transition's work while it is queued.
+ */
+struct mmview {
+	struct mmview_root root;	/* first: struct mmview_root * is this */
+	refcount_t refs;
+	u64 id;
+	struct mmviews *mmviews;	/* root.mm->mmviews */
+	struct list_head node;		/* [L] mmviews->views */
+	struct mutex mutex;
+
+	struct list_head tables;	/* [L] once linked into mmviews->views */
+	struct xarray overrides;	/* by page number; marked under [L] */
+
+	bool sealed;
+	bool folded;
+	bool ever_ran;			/* a task has been in it */
+	atomic_t tasks;			/* whose view pointer is this view */
+
+	unsigned long arena_start;	/* 0: none */
+	unsigned long arena_code;	/* bytes */
+	unsigned long arena_end;
+
+	struct mmview_range *guards;
+	unsigned int nr_guards;
+	unsigned long guard_min, guard_max;	/* hull */
+
+	/* the transition */
+	bool all;			/* every thread, newborn ones too */
+	bool entry;			/* MMVIEW_MIGRATE_ENTRY */
+	bool complete;
+	unsigned int rounds;		/* of the work, so far */
+	struct delayed_work work;
+	wait_queue_head_t wait;		/* poll */
+
+	struct work_struct free_work;
+	struct rcu_head rcu;
+};
+
+static inline struct mmview *to_mmview(struct mmview_root *root)
+{
+	return container_of(root, struct mmview, root);
+}
+
+/* view.c */
+struct mmview *mmview_create(struct mm_struct *mm);
+struct mmview *mmview_find(struct mm_struct *mm);
+struct mmviews *mmviews_get(struct mm_struct *mm);
+void mmviews_activate(struct mmviews *mmviews);
+void mmview_publish(struct mmview *view);
+static inline struct mmview *mmview_get(struct mmview *view)
+{
+	refcount_inc(&view->refs);
+	return view;
+}
+void mmview_put(struct mmview *view);
+struct mmview *mmview_get_current(void);
+void mmview_switch_self(struct mmview *view);
+
+/* tables.c */
+int mmview_add_zone(struct mmview *view, unsigned long addr);
+void mmview_free_tables(struct mmview *view);
+
+/* override.c */
+static inline struct mmview_override *mmview_override(struct mmview *view,
+						      unsigned long addr)
+{
+	unsigned long index = addr >> PAGE_SHIFT;
+
+	if (likely(xa_empty(&view->overrides)) ||
+	    xa_get_mark(&view->overrides, index, MMVIEW_GONE))
+		return NULL;
+	return xa_load(&view->overrides, index);
+}
+
+int mmview_override_write(struct mmview *view, struct mm_struct *mm,
+			  unsigned long addr, const void *buf, size_t len);
+int mmview_read(struct mmview *view, struct mm_struct *mm, unsigned long addr,
+		void *buf, size_t len);
+int mmview_copy_overrides(struct mmview *to, struct mmview *from);
+void mmview_free_overrides(struct mmview *view);
+unsigned int mmview_count_overrides(struct mmview *view);
+
+/* arena.c */
+int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
+		     struct mmview_map *map);
+void mmview_arena_unmap(struct mmview *view);
+static inline bool mmview_in_arena(struct mmview *view, unsigned long addr)
+{
+	return addr >= view->arena_start && addr < view->arena_end;
+}
+
+/* check.c */
+struct mmview_verdict {
+	u32 why;			/* MMVIEW_WHY_*; NONE: safe */
+	u32 guard;
+	u64 where;
+	u64 slot;
+};
+
+void mmview_check_self(struct mmview *view, struct pt_regs *regs,
+		       struct mmview_verdict *verdict);
+void mmview_check_blocked(struct mmview *view, unsigned long ip,
+			  unsigned long sp, struct mmview_verdict *verdict);
+bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
+			   struct mmview_verdict *verdict);
+
+/* transition.c */
+int mmview_migrate_one(struct mmview *view, struct task_struct *task);
+int mmview_migrate_all(struct mmview *view);
+bool mmview_complete(struct mmview *view);
+long mmview_state(struct mmview *view, struct mmview_state __user *arg);
+void mmview_transition_work(struct work_struct *work);
+/* Does @task run user code of @mm, so that a transition has to move it? */
+static inline bool mmview_counts(struct task_struct *task, struct mm_struct *mm)
+{
+	return READ_ONCE(task->mm) == mm &&
+	       !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER |
+				PF_EXITING));
+}
+
+/* fold.c */
+int mmview_fold(struct mmview *view, struct mm_struct *mm);
+
+#endif /* _MM_MMVIEW_INTERNAL_H */

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Overrides: the pages a view has for itself, and reading and writing through
+ * a view.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "internal.h"
+
+static void put_override(struct mmview_override *override)
+{
+	if (!refcount_dec_and_test(&override->refs))
+		return;
+	__free_page(override->page);
+	kfree(override);
+}
+
+static struct mmview_override *alloc_override(unsigned long addr)
+{
+	struct mmview_override *override;
+
+	override = kzalloc(sizeof(*override), GFP_KERNEL_ACCOUNT);
+	if (!override)
+		return NULL;
+	override->page = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!override->page) {
+		kfree(override);
+		return NULL;
+	}
+	refcount_set(&override->refs, 1);
+	override->addr = addr;
+	return override;
+}
+
+/* Text as programs have it: private, not writable, ordinary pages. */
+static int may_override(struct mm_struct *mm, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_SPECIAL | VM_HUGETLB))
+		return -EACCES;
+	if (!(vma->vm_flags & (VM_READ | VM_EXEC)) ||
+	    !(vma->vm_flags & VM_MAYWRITE))
+		return -EACCES;
+	/* Breakpoints in the base's page would be lost in ours. */
+	if (test_bit(MMF_HAS_UPROBES, &mm->flags))
+		return -EBUSY;
+	return 0;
+}
+
+/*
+ * A new override: the base's page as it is now. Checked and entered under one
+ * mmap_lock: an munmap() either came before, or will find and drop it.
+ */
+static struct mmview_override *add_override(struct mmview *view,
+					    struct mm_struct *mm,
+					    unsigned long addr)
+{
+	struct mmview_override *override, *old;
+	struct vm_area_struct *vma;
+	struct page *page;
+	int err;
+
+	override = alloc_override(addr);
+	if (!override)
+		return ERR_PTR(-ENOMEM);
+	err = mmview_add_zone(view, addr);
+	if (err)
+		goto free;
+	err = mmap_read_lock_killable(mm);
+	if (err)
+		goto free;
+	err = -EFAULT;
+	vma = vma_lookup(mm, addr);
+	if (!vma)
+		goto unlock;
+	err = may_override(mm, vma);
+	if (err)
+		goto unlock;
+	page = get_user_page_vma_remote(mm, addr, FOLL_FORCE, &vma);
+	if (IS_ERR(page)) {
+		err = PTR_ERR(page);
+		goto unlock;
+	}
+	copy_highpage(override->page, page);
+	put_page(page);
+	old = xa_erase_irq(&view->overrides, addr >> PAGE_SHIFT);
+	if (old)			/* one that is gone */
+		put_override(old);
+	err = xa_err(xa_store_irq(&view->overrides, addr >> PAGE_SHIFT,
+				  override, GFP_KERNEL_ACCOUNT));
+unlock:
+	mmap_read_unlock(mm);
+	if (!err)
+		return override;
+free:
+	put_override(override);
+	return ERR_PTR(err);
+}
+
+/*
+ * Write @len bytes at @addr, all in one page, into the view. view->mutex is
+ * held and the view is not sealed: no CPU reads the page yet.
+ */
+int mmview_override_write(struct mmview *view, struct mm_struct *mm,
+			  unsigned long addr, const void *buf, size_t len)
+{
+	unsigned long page_addr = addr & PAGE_MASK;
+	unsigned int offset = offset_in_page(addr);
+	struct mmview_override *override;
+
+	override = mmview_override(view, page_addr);
+	if (!override)
+		override = add_override(view, mm, page_addr);
+	if (IS_ERR(override))
+		return PTR_ERR(override);
+	/* A concurrent munmap() may give it up, but it stays until free. */
+	memcpy_to_page(override->page, offset, buf, len);
+	bitmap_set(override->changed, offset, len);
+	return 0;
+}
+
+/* Read @len bytes at @addr, all in one page, as a thread in the view would. */
+int mmview_read(struct mmview *view, struct mm_struct *mm, unsigned long addr,
+		void *buf, size_t len)
+{
+	struct mmview_override *override;
+	bool found = false;
+
+	spin_lock_irq(&view->mmviews->lock);
+	override = mmview_override(view, addr);
+	if (override) {
+		memcpy_from_page(buf, override->page, offset_in_page(addr), len);
+		found = true;
+	}
+	spin_unlock_irq(&view->mmviews->lock);
+	if (found)
+		return 0;
+	return access_remote_vm(mm, addr, buf, len, FOLL_FORCE) == len ?
+		0 : -EFAULT;
+}
+
+/* @to, a new view, gets the overrides of @from by reference. */
+int mmview_copy_overrides(struct mmview *to, struct mmview *from)
+{
+	struct mmview_override *override;
+	unsigned long index = 0;
+	bool gone;
+	int err;
+
+	for (;; index++) {
+		spin_lock_irq(&from->mmviews->lock);
+		override = xa_find(&from->overrides, &index, ULONG_MAX,
+				   XA_PRESENT);
+		gone = xa_get_mark(&from->overrides, index, MMVIEW_GONE);
+		if (override && !gone)
+			refcount_inc(&override->refs);
+		spin_unlock_irq(&from->mmviews->lock);
+		if (!override)
+			return 0;
+		if (gone)
+			continue;
+		err = mmview_add_zone(to, override->addr);
+		if (!err)
+			err = xa_err(xa_store_irq(&to->overrides, index,
+						  override,
+						  GFP_KERNEL_ACCOUNT));
+		if (err) {
+			put_override(override);
+			return err;
+		}
+	}
+}
+
+unsigned int mmview_count_overrides(struct mmview *view)
+{
+	struct mmview_override *override;
+	unsigned long index;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	xa_for_each(&view->overrides, index, override)
+		nr += !xa_get_mark(&view->overrides, index, MMVIEW_GONE);
+	rcu_read_unlock();
+	return nr;
+}
+
+/* No table maps them and nobody can find the view any more. */
+void mmview_free_overrides(struct mmview *view)
+{
+	struct mmview_override *override;
+	unsigned long index;
+
+	xa_for_each(&view->overrides, index, override)
+		put_override(override);
+	xa_destroy(&view->overrides);
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The transition: threads move into a view one by one, each when it is safe,
+ * and none of them is stopped, woken or signalled for it.
+ *
+ *	a thread that is blocked	is moved in place, by whoever asks;
+ *	a thread that runs		moves itself on its way to user mode
+ *					(TIF_NOTIFY_RESUME brings it there soon);
+ *	a thread that is not safe now	is looked at again by a work item, a
+ *					few milliseconds later, and so on.
+ *
+ * In place works like this: task_call_func() holds the thread off its CPU
+ * while its registers are noted; then its stack is read, without any lock of
+ * its own; then task_call_func() again confirms that it has not run meanwhile
+ * (its switch count stands still) and sets its view pointer. It loads the
+ * view's page tables when it is next switched to. A thread that is preempted
+ * rather than blocked is left to move itself: it may have been interrupted
+ * halfway through a signal's delivery, when its registers mean little.
+ */
+#include <linux/pid.h>
+#include <linux/resume_user_mode.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/uaccess.h>
+#include "internal.h"
+
+/* Between rounds: 4 ms at first, then longer for those that do not leave. */
+#define RETRY_MIN	max(HZ / 250, 1)
+#define RETRY_MAX	(HZ / 10)
+
+/* ------------------------------------------------------------------------
+ * A blocked thread, in place
+ */
+
+struct snapshot {
+	unsigned long ip, sp;
+	unsigned long switches;
+	struct mmview_verdict verdict;
+};
+
+/* Called by task_call_func(): @task cannot start to run while we look. */
+static bool is_blocked(struct task_struct *task)
+{
+	return !task_is_runnable(task) && !READ_ONCE(task->on_cpu) &&
+	       !(task->flags & PF_EXITING);
+}
+
+static int take_snapshot(struct task_struct *task, void *arg)
+{
+	struct snapshot *shot = arg;
+	struct pt_regs *regs = task_pt_regs(task);
+
+	if (!is_blocked(task)) {
+		shot->verdict = (struct mmview_verdict){
+			.why = MMVIEW_WHY_RUNNING };
+		return -EBUSY;
+	}
+	shot->ip = regs->ip;
+	shot->sp = regs->sp;
+	shot->switches = task->nvcsw + task->nivcsw;
+	return mmview_context_unsafe(task, shot->sp, &shot->verdict) ?
+		-EAGAIN : 0;
+}
+
+struct move {
+	const struct snapshot *shot;
+	struct mmview *view;
+	struct mmview_root *old;
+};
+
+static int confirm_and_move(struct task_struct *task, void *arg)
+{
+	struct move *move = arg;
+
+	if (!is_blocked(task) ||
+	    task->nvcsw + task->nivcsw != move->shot->switches)
+		return -EBUSY;
+	move->old = task->mmview.view;
+	WRITE_ONCE(task->mmview.view, &move->view->root);
+	return 0;
+}
+
+static void note_verdict(struct task_struct *task,
+			 const struct mmview_verdict *verdict)
+{
+	WRITE_ONCE(task->mmview.why, verdict->why);
+	task->mmview.guard = verdict->guard;
+	task->mmview.where = verdict->where;
+	task->mmview.slot = verdict->slot;
+}
+
+/* What keeps @task from migrating in place, NONE if nothing does. */
+static int look(struct mmview *view, struct task_struct *task,
+		struct snapshot *shot)
+{
+	int err = task_call_func(task, take_snapshot, shot);
+
+	if (err)
+		return err;
+	mmview_check_blocked(view, shot->ip, shot->sp, &shot->verdict);
+	return shot->verdict.why == MMVIEW_WHY_NONE ? 0 : -EAGAIN;
+}
+
+/* 0: @task is in @view now. -EBUSY: it runs. -EAGAIN: it is not safe. */
+static int move_blocked(struct mmview *view, struct task_struct *task)
+{
+	struct mmview_root *target;
+	struct snapshot shot;
+	struct move move = { .shot = &shot, .view = view };
+	int err = look(view, task, &shot);
+
+	if (err == -EAGAIN)
+		note_verdict(task, &shot.verdict);
+	if (err)
+		return err;
+
+	mmview_get(view);
+	atomic_inc(&view->tasks);
+	WRITE_ONCE(view->ever_ran, true);
+	task_lock(task);
+	if (!mmview_counts(task, view->root.mm))
+		err = -ESRCH;
+	else
+		err = task_call_func(task, confirm_and_move, &move);
+	target = NULL;
+	if (!err && task->mmview.target == &view->root) {
+		target = task->mmview.target;
+		WRITE_ONCE(task->mmview.target, NULL);
+	}
+	task_unlock(task);
+	if (err) {
+		atomic_dec(&view->tasks);
+		mmview_put(view);
+		return err;
+	}
+	if (target)
+		mmview_put(to_mmview(target));
+	if (move.old) {
+		atomic_dec(&to_mmview(move.old)->tasks);
+		mmview_put(to_mmview(move.old));
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------------
+ * A running thread, by itself
+ */
+
+void __mmview_resume(struct pt_regs *regs)
+{
+	struct mmview_verdict verdict;
+	struct mmview_root *root;
+	struct mmview *view;
+
+	/* Somebody may be moving us or asking for another view just now. */
+	task_lock(current);
+	root = current->mmview.target;
+	view = root ? mmview_get(to_mmview(root)) : NULL;
+	task_unlock(current);
+	if (!view)
+		return;
+	if (current->mm != view->root.mm)
+		goto put;
+	mmview_check_self(view, regs, &verdict);
+	note_verdict(current, &verdict);
+	if (verdict.why != MMVIEW_WHY_NONE)
+		goto put;
+
+	mmview_switch_self(view);
+	task_lock(current);
+	root = NULL;
+	if (current->mmview.target == &view->root) {
+		root = current->mmview.target;
+		WRITE_ONCE(current->mmview.target, NULL);
+	}
+	task_unlock(current);
+	if (root)
+		mmview_put(view);
+put:
+	mmview_put(view);
+}
+
+/* Ask @task to move itself. -ESRCH: it no longer runs in this mm. */
+static int ask(struct mmview *view, struct task_struct *task)
+{
+	struct mmview_root *old = NULL;
+	int err = -ESRCH;
+
+	task_lock(task);
+	if (!mmview_counts(task, view->root.mm))
+		goto unlock;
+	err = 0;
+	if (task->mmview.target != &view->root) {
+		old = task->mmview.target;
+		WRITE_ONCE(task->mmview.why, MMVIEW_WHY_RUNNING);
+		WRITE_ONCE(task->mmview.target, &mmview_get(view)->root);
+	}
+	set_notify_resume(task);
+unlock:
+	task_unlock(task);
+	if (old)
+		mmview_put(to_mmview(old));
+	return err;
+}
+
+static int move_or_ask(struct mmview *view, struct task_struct *task)
+{
+	int err;
+
+	if (READ_ONCE(task->mmview.view) == &view->root)
+		return 1;
+	err = ask(view, task);
+	if (err)
+		return err;
+	return move_blocked(view, task) ? 0 : 1;
+}
+
+/* ------------------------------------------------------------------------
+ * All threads of the mm
+ */
+
+/* The pending thread behind the first @skip ones, referenced. */
+static struct task_struct *pending_task(struct mmview *view, unsigned int skip)
+{
+	struct task_struct *group, *task;
+
+	rcu_read_lock();
+	for_each_process_thread(group, task) {
+		if (!mmview_counts(task, view->root.mm) ||
+		    READ_ONCE(task->mmview.view) == &view->root)
+			continue;
+		if (!view->all &&
+		    READ_ONCE(task->mmview.target) != &view->root)
+			continue;
+		if (skip--)
+			continue;
+		get_task_struct(task);
+		rcu_read_unlock();
+		return task;
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+/* Try each pending thread once. Returns how many still are. */
+static unsigned int try_pending(struct mmview *view)
+{
+	unsigned int pending = 0;
+	struct task_struct *task;
+
+	while ((task = pending_task(view, pending))) {
+		if (move_or_ask(view, task) == 0)
+			pending++;
+		put_task_struct(task);
+		cond_resched();
+	}
+	return pending;
+}
+
+/*
+ * Does every thread run in @view? Under tasklist_lock no thread is born half
+ * way through the walk, and one that is born later starts where its parent is
+ * then (mmview_copy_process()).
+ */
+bool mmview_complete(struct mmview *view)
+{
+	struct task_struct *group, *task;
+	bool complete = true;
+	unsigned int nr = 0;
+
+	read_lock(&tasklist_lock);
+	for_each_process_thread(group, task) {
+		if (!mmview_counts(task, view->root.mm))
+			continue;
+		nr++;
+		if (READ_ONCE(task->mmview.view) != &view->root) {
+			complete = false;
+			goto out;
+		}
+	}
+out:
+	read_unlock(&tasklist_lock);
+	return complete && nr;
+}
+
+static void report(struct mmview *view)
+{
+	if (!view->complete && mmview_complete(view)) {
+		WRITE_ONCE(view->complete, true);
+		wake_up_all(&view->wait);
+	}
+}
+
+/* The work holds a reference to the view while it is queued or runs. */
+static void retry_later(struct mmview *view)
+{
+	unsigned long delay = RETRY_MIN << min(view->rounds++ / 32, 6U);
+
+	mmview_get(view);
+	if (!queue_delayed_work(system_unbound_wq, &view->work,
+				min_t(unsigned long, delay, RETRY_MAX)))
+		mmview_put(view);
+}
+
+void mmview_transition_work(struct work_struct *work)
+{
+	struct mmview *view = container_of(to_delayed_work(work),
+					   struct mmview, work);
+	struct mm_struct *mm = view->root.mm;
+
+	if (!READ_ONCE(view->folded) && mmget_not_zero(mm)) {
+		unsigned int pending = try_pending(view);
+
+		report(view);
+		mmput(mm);
+		if (pending || (view->all && !view->complete))
+			retry_later(view);
+	}
+	mmview_put(view);
+}
+
+/* The view is sealed. 1: @task is in it; 0: it will be; -ESRCH. */
+int mmview_migrate_one(struct mmview *view, struct task_struct *task)
+{
+	int ret = move_or_ask(view, task);
+
+	report(view);
+	if (ret == 0)
+		retry_later(view);
+	return ret;
+}
+
+int mmview_migrate_all(struct mmview *view)
+{
+	unsigned int pending;
+
+	WRITE_ONCE(view->all, true);
+	pending = try_pending(view);
+	report(view);
+	if (pending || !view->complete)
+		retry_later(view);
+	return view->complete;
+}
+
+/* ------------------------------------------------------------------------
+ * What people want to know
+ */
+
+static void describe(struct mmview *view, struct task_struct *task,
+		     struct mmview_thread *out)
+{
+	struct snapshot shot;
+
+	out->tid = task_pid_vnr(task);
+	out->migrated = READ_ONCE(task->mmview.view) == &view->root;
+	if (out->migrated)
+		return;
+	if (READ_ONCE(task->mmview.target) != &view->root && !view->all) {
+		out->why = MMVIEW_WHY_NOT_ASKED;
+		return;
+	}
+	/* A blocked thread is looked at now; of a running one we have a memory. */
+	switch (look(view, task, &shot)) {
+	case 0:
+		out->why = MMVIEW_WHY_RUNNING;
+		break;
+	case -EAGAIN:
+		out->why = shot.verdict.why;
+		out->guard = shot.verdict.guard;
+		out->where = shot.verdict.where;
+		out->slot = shot.verdict.slot;
+		break;
+	default:
+		out->why = READ_ONCE(task->mmview.why) ?: MMVIEW_WHY_RUNNING;
+		out->guard = task->mmview.guard;
+		out->where = task->mmview.where;
+		out->slot = task->mmview.slot;
+	}
+}
+
+static struct task_struct *nth_task(struct mmview *view, unsigned int n)
+{
+	struct task_struct *group, *task;
+
+	rcu_read_lock();
+	for_each_process_thread(group, task) {
+		if (!mmview_counts(task, view->root.mm) || n--)
+			continue;
+		get_task_struct(task);
+		rcu_read_unlock();
+		return task;
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+long mmview_state(struct mmview *view, struct mmview_state __user *arg)
+{
+	struct mmview_thread __user *threads;
+	struct mmview_state state;
+	struct task_struct *task;
+	unsigned int nr;
+
+	if (copy_from_user(&state, arg, sizeof(state)))
+		return -EFAULT;
+	if (state.reserved)
+		return -EINVAL;
+	threads = u64_to_user_ptr(state.threads);
+	state.migrated = 0;
+	for (nr = 0; (task = nth_task(view, nr)); nr++) {
+		struct mmview_thread thread = {};
+
+		if (threads && nr < state.nr) {
+			describe(view, task, &thread);
+			state.migrated += thread.migrated;
+		} else {
+			state.migrated += READ_ONCE(task->mmview.view) ==
+					  &view->root;
+		}
+		put_task_struct(task);
+		if (threads && nr < state.nr &&
+		    copy_to_user(&threads[nr], &thread, sizeof(thread)))
+			return -EFAULT;
+		cond_resched();
+	}
+	report(view);
+	state.nr = nr;
+	state.flags = (view->sealed ? MMVIEW_STATE_SEALED : 0) |
+		      (view->complete ? MMVIEW_STATE_COMPLETE : 0) |
+		      (view->folded ? MMVIEW_STATE_FOLDED : 0);
+	state.overrides = mmview_count_overrides(view);
+	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+}
