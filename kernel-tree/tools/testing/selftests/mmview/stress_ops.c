@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "stress.h"
@@ -109,6 +108,8 @@ static void op_kernel_reads(struct worker *w, struct region *r)
 {
 	unsigned int page = some_pages(w, r, 1).from;
 
+	if (r->may_be_zero[page])	/* could change while it is copied */
+		page_write(r, page);
 	CHECK_EQ(write(w->pipe[1], r->at + page * PAGE, PAGE), PAGE);
 	CHECK_EQ(read(w->pipe[0], w->buffer, PAGE), PAGE);
 	page_check(r, page, (const char *)w->buffer);
@@ -195,30 +196,47 @@ static void op_map_anew(struct worker *w, struct region *r)
 		op_write(w, r);
 }
 
+/* Keep others out of a gap, unless one of them is there already. */
+static bool reserve(char *at, size_t size)
+{
+	char *got = mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			 MAP_FIXED_NOREPLACE, -1, 0);
+
+	CHECK(got == at || (got == MAP_FAILED && errno == EEXIST));
+	return got == at;
+}
+
 static void op_move(struct worker *w, struct region *r)
 {
 	size_t size = r->pages * PAGE;
+	char *to = r->elsewhere;
 
-	if (r->kind != ZONES)
+	if (r->kind != ZONES || !to)
 		return;
-	CHECK(mremap(r->at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, r->elsewhere) ==
-	      r->elsewhere);
+	if (mremap(r->at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to) {
+		/* Several mappings, which the kernel did not merge again. */
+		CHECK(errno == EFAULT);
+		op_check(w, r);
+		return;
+	}
 	for (int i = 0; i < 8; i++) {
 		unsigned int page = some_pages(w, r, 1).from;
 
-		page_check(r, page, r->elsewhere + page * PAGE);
+		page_check(r, page, to + page * PAGE);
 	}
 	/* The place it came from is a gap now: others may have fallen in. */
 	r->mapped = false;
 	r->gap = true;
-	if (mmap(r->at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-		 MAP_FIXED_NOREPLACE, -1, 0) != r->at) {
-		CHECK(!munmap(r->elsewhere, size));
+	if (!reserve(r->at, size)) {
+		CHECK(!munmap(to, size));
+		r->elsewhere = NULL;
 		return;
 	}
-	CHECK(mremap(r->elsewhere, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, r->at) == r->at);
+	CHECK(mremap(to, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, r->at) == r->at);
 	r->mapped = true;
 	r->gap = false;
+	if (!reserve(to, size))
+		r->elsewhere = NULL;
 	op_check(w, r);
 }
 
@@ -228,6 +246,8 @@ static void op_grow_heap(struct worker *w, struct region *r)
 
 	if (r->kind != HEAP || r->pages + 4 > MAX_PAGES)
 		return;
+	if (!r->at)
+		CHECK(sbrk(PAGE - (uintptr_t)sbrk(0) % PAGE) != (void *)-1);
 	grown = sbrk(4 * PAGE);
 	CHECK(grown != (void *)-1);
 	if (!r->at)
@@ -300,7 +320,6 @@ static void op_text(struct worker *w, struct region *r)
 	(void)r;
 	madvise(stress.code[0], 2 * PAGE, next_random(&w->random) & 1 ? MADV_DONTNEED : MADV_PAGEOUT);
 	madvise(stress.code[1], PAGE, MADV_PAGEOUT);
-	CHECK(!mprotect(stress.code[1] + 0, PAGE, PROT_READ | PROT_EXEC));
 	check_code(w);
 }
 

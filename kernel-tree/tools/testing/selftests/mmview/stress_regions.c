@@ -178,7 +178,7 @@ void page_fill(const struct region *r, unsigned int page, uint64_t *to)
 		to[i] = word_of(r, page, i);
 }
 
-static bool all_zero(const uint64_t *words)
+static bool all_zero(const volatile uint64_t *words)
 {
 	for (unsigned int i = 0; i < WORDS; i++)
 		if (words[i])
@@ -190,13 +190,14 @@ void page_check(struct region *r, unsigned int page, const char *at)
 {
 	const volatile uint64_t *words = (const volatile uint64_t *)at;
 
-	if (r->may_be_zero[page] && all_zero((const uint64_t *)at)) {
-		region_zeroed(r, page, 1);
-		return;
-	}
 	for (unsigned int i = 0; i < WORDS; i++) {
 		uint64_t found = words[i], expected = word_of(r, page, i);
 
+		/* Freed lazily, perhaps right now; then it is all zeros for good. */
+		if (found != expected && r->may_be_zero[page] && all_zero(words)) {
+			region_zeroed(r, page, 1);
+			return;
+		}
 		CHECK_MSG(found == expected,
 			  "region %d kind %d page %u version %u word %u at %p: %#lx, expected %#lx",
 			  r->id, r->kind, page, r->version[page], i, at + i * 8, (long)found,
