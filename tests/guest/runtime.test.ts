@@ -102,6 +102,8 @@ test('a thread inside a patched function holds up itself alone: status 5, its na
   const two = await workers.until(({ threads }) => threads[0]!.calls > one.threads[0]!.calls);
   assert.is(two.whole, true);
   assert.is(two.threads.find(({ name }) => name === 'holder')!.answer, 1);
+  const { longestMs } = two.threads.find(({ name }) => name === 'spinner')!;
+  assert.ok(longestMs < 1000, `the spinner has missed ${longestMs} ms`);
 
   const status = json(driftpatch('status', '--pid', pid, '--json'), 0).processes[0].patches[0];
   assert.is(status.state, 'pending');
