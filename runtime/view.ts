@@ -72,17 +72,12 @@ export class View {
   }
 
   write(address: RunAddress, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; )
-      done += this.call({}, () => pwrite(this.fd, bytes.subarray(done), address + done));
+    this.whole(bytes.length, (done) => pwrite(this.fd, bytes.subarray(done), address + done));
   }
 
   read(address: RunAddress, length: number): Buffer {
     const bytes = Buffer.alloc(length);
-    for (let done = 0; done < length; ) {
-      const count = this.call({}, () => pread(this.fd, bytes.subarray(done), address + done));
-      if (count === 0) throw new RuntimeError('KERNEL_REFUSED', { call: 'pread', errno: 'end of file' });
-      done += count;
-    }
+    this.whole(length, (done) => pread(this.fd, bytes.subarray(done), address + done));
     return bytes;
   }
 
@@ -146,6 +141,15 @@ export class View {
 
   close(): void {
     close(this.fd);
+  }
+
+  /** Calls `part` until all of `length` is done; a call may do less than it was asked for, but not nothing. */
+  private whole(length: number, part: (done: number) => number): void {
+    for (let done = 0; done < length; ) {
+      const count = this.call({}, () => part(done));
+      if (count === 0) throw new RuntimeError('KERNEL_REFUSED', { call: 'pread or pwrite', errno: 'nothing done' });
+      done += count;
+    }
   }
 
   private call<T>(facts: Record<string, string | number>, action: () => T): T {
