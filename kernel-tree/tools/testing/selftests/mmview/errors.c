@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -139,10 +140,7 @@ static int clone_of_a_kernel_thread(void)
 	setup(false);
 	kthread = sys_pidfd_open(2);
 	CHECK(kthread >= 0);
-	if (geteuid())
-		REFUSED(sys_mmview_clone(kthread, 0), EPERM);
-	else
-		REFUSED(sys_mmview_clone(kthread, 0), ESRCH);
+	REFUSED(sys_mmview_clone(kthread, 0), ESRCH);
 	return 0;
 }
 
@@ -220,7 +218,8 @@ static int migrate_errors(void)
 	REFUSED(sys_mmview_migrate(1000, 0, 0), EBADF);
 	REFUSED(sys_mmview_migrate(view, gone, 0), ESRCH);
 	REFUSED(sys_mmview_migrate(view, other, 0), ESRCH);
-	REFUSED(sys_mmview_migrate(view, -1, 0), ESRCH);
+	REFUSED(sys_mmview_migrate(view, -1, 0), EINVAL);
+	REFUSED(sys_mmview_migrate(view, 0, MMVIEW_MIGRATE_ALL), EINVAL);
 	REFUSED(sys_mmview_migrate(view, other, MMVIEW_MIGRATE_ALL), ESRCH);
 	kill(other, SIGKILL);
 	CHECK_EQ(reap(other), 256 + SIGKILL);
@@ -250,6 +249,45 @@ static int view_of_a_process_that_is_gone(void)
 	REFUSED(pwrite(theirs, &byte, 1, (off_t)(uintptr_t)code), ESRCH);
 	REFUSED(ioctl(theirs, MMVIEW_IOC_MAP, &map), ESRCH);
 	REFUSED(ioctl(theirs, MMVIEW_IOC_STATE, &state), ESRCH);
+	return 0;
+}
+
+static int exec_when_told(void *arg)
+{
+	char byte;
+
+	CHECK_EQ(read(((int *)arg)[0], &byte, 1), 1);
+	execl("/proc/self/exe", "errors", "--pause", NULL);
+	return 1;
+}
+
+/* Another program, another address space: the view is of the old one. */
+static int view_of_a_process_that_has_executed(void)
+{
+	int ends[2], theirs;
+	char byte = 0, name[64] = "";
+	char path[32];
+	pid_t pid;
+
+	setup(false);
+	CHECK(!pipe(ends));
+	pid = spawn(exec_when_told, ends);
+	theirs = view_of(pid);
+	view_patch(theirs, code, NEW);
+	CHECK_EQ(write(ends[1], &byte, 1), 1);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	do {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		CHECK(fd >= 0 && read(fd, name, sizeof(name)) >= 0);
+		close(fd);
+	} while (strcmp(name, "errors") || strcmp(name + 7, "--pause"));
+	REFUSED(sys_mmview_migrate(theirs, pid, 0), ESRCH);
+	REFUSED(pread(theirs, &byte, 1, (off_t)(uintptr_t)code), ESRCH);
+	REFUSED(pwrite(theirs, &byte, 1, (off_t)(uintptr_t)code), ESRCH);
+	REFUSED(ioctl(theirs, MMVIEW_IOC_SEAL), ESRCH);
+	kill(pid, SIGKILL);
+	CHECK_EQ(reap(pid), 256 + SIGKILL);
 	return 0;
 }
 
@@ -398,12 +436,14 @@ static int map_errors(void)
 	MAP_REFUSED(EINVAL, at + PAGE, at, PAGE, 0);
 	MAP_REFUSED(EINVAL, 0xffffffff81000000UL, 0xffffffff81001000UL, PAGE, 0);
 	MAP_REFUSED(EINVAL, at, USER_END + PAGE, PAGE, 0);
-	MAP_REFUSED(ENOSPC, at, at + PAGE, 1UL << 32, 0);
-	MAP_REFUSED(ENOSPC, at, at + PAGE, PAGE, 1UL << 33);
+	MAP_REFUSED(EINVAL, at, at + PAGE, (1UL << 30) + PAGE, 0);
+	MAP_REFUSED(EINVAL, at, at + PAGE, PAGE, 1UL << 63);
+	/* Nothing is within reach of both ends. */
+	MAP_REFUSED(ENOSPC, PAGE, USER_END - PAGE, PAGE, 0);
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct mmview_case cases[] = {
 		{ "mmview_clone: EINVAL, EBADF, ENOENT, ESRCH", clone_errors },
@@ -413,6 +453,8 @@ int main(void)
 		{ "another user's process: EPERM, at every operation", another_users_process },
 		{ "mmview_migrate: EINVAL, EBADF, ESRCH", migrate_errors },
 		{ "a view of a process that is gone: ESRCH", view_of_a_process_that_is_gone },
+		{ "a view of a process that has executed: ESRCH",
+		  view_of_a_process_that_has_executed },
 		{ "pread and pwrite: EFAULT, EINVAL, EACCES", pread_and_pwrite_errors },
 		{ "pwrite that runs into a hole", write_into_a_hole },
 		{ "a sealed view: EBUSY; SEAL again: 0", sealed },
@@ -421,5 +463,7 @@ int main(void)
 		{ "MAP: EINVAL, ENOSPC", map_errors },
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "--pause"))
+		return sleep_for_ever(NULL);
 	MMVIEW_MAIN(cases);
 }

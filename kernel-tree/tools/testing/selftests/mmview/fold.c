@@ -52,6 +52,8 @@ static int fold_oneself(enum code_kind kind)
 		CHECK(!ioctl(view, MMVIEW_IOC_FOLD));
 		CHECK_EQ(task_view(getpid(), sys_gettid()), 0);
 		CHECK(view_state(view, NULL, 0).flags & MMVIEW_STATE_FOLDED);
+		CHECK(!ioctl(view, MMVIEW_IOC_FOLD));
+		CHECK_ERR(sys_mmview_migrate(view, 0, 0), EBUSY);
 		CHECK_EQ(base_value(getpid(), code + PAGE), 30 + generation);
 		CHECK_EQ(code_call(code + PAGE), 30 + generation);
 		CHECK_EQ(code_call(code + 2 * PAGE - 3), 40 + generation);

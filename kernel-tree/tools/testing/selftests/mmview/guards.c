@@ -288,12 +288,23 @@ static int second_of_three_guards(void)
 	return 0;
 }
 
-/* A guard that ends where the return address stands does not hold. */
-static int guard_beside_the_stack_word(void)
+/* The call before a return address may be the guard's last instruction. */
+static int guard_ends_at_the_return_address(void)
 {
 	struct target *t = start_inside(BELOW_BLOCKED);
 
 	view_guard(t->view, CALL(t) + 1, CALL_RETURN - 1, MMVIEW_GUARD_BODY);
+	CHECK_EQ(expect_held(t, MMVIEW_WHY_STACK).where, (uintptr_t)CALL(t) + CALL_RETURN);
+	expect_migration(t, OLD);
+	return 0;
+}
+
+/* It ends before the call's last byte: what is left of it is not guarded. */
+static int guard_beside_the_stack_word(void)
+{
+	struct target *t = start_inside(BELOW_BLOCKED);
+
+	view_guard(t->view, CALL(t) + 1, CALL_RETURN - 2, MMVIEW_GUARD_BODY);
 	CHECK_EQ(sys_mmview_migrate(t->view, t->pid, 0), 1);
 	expect_migration(t, NEW);
 	return 0;
@@ -462,6 +473,7 @@ int main(void)
 		{ "blocked deep below a guarded function", deep_below },
 		{ "a system call that ends a guard", syscall_at_the_end_of_a_guard },
 		{ "STATE names the guard", second_of_three_guards },
+		{ "a guard that ends at the return address", guard_ends_at_the_return_address },
 		{ "a guard beside the stack word", guard_beside_the_stack_word },
 		{ "ENTRY leaves the stack out", entry_leaves_the_stack_out },
 		{ "ENTRY: CHANGED holds a pc, BODY does not", entry_and_the_pc },
