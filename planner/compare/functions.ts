@@ -8,8 +8,8 @@ import { INSTRUCTION_WORDS, Kind } from '../core/load.js';
 import type { CodeFunction } from '../match/functions.js';
 import { textAt } from './constants.js';
 import type { Context } from './context.js';
-import { describe, type Referent, referentAt } from './referent.js';
 import { type Reference, sameReference } from './references.js';
+import { describe, type Referent, referentAt } from './referent.js';
 import type { Side } from './side.js';
 
 const MOST_REASONS = 12;
@@ -19,7 +19,8 @@ export function instructionsOf(fn: CodeFunction): Instruction[] {
   const start = fn.address - fn.section.address;
   const all: Instruction[] = [];
   for (let i = 0; i < instructionCount(fn.code.rows); i++) {
-    if (((fn.code.rows[i * INSTRUCTION_WORDS + 1]! >>> 8) & 0xff) !== Kind.nop) all.push(instructionAt(fn.code.rows, i, start));
+    if (((fn.code.rows[i * INSTRUCTION_WORDS + 1]! >>> 8) & 0xff) !== Kind.nop)
+      all.push(instructionAt(fn.code.rows, i, start));
   }
   return all;
 }
@@ -64,7 +65,13 @@ export function reasonsFor(context: Context, a: CodeFunction, b: CodeFunction): 
     : [...unique.slice(0, MOST_REASONS), `and ${unique.length - MOST_REASONS} more differences`];
 }
 
-function differenceOf(context: Context, a: CodeFunction, x: Instruction, b: CodeFunction, y: Instruction): string | null {
+function differenceOf(
+  context: Context,
+  a: CodeFunction,
+  x: Instruction,
+  b: CodeFunction,
+  y: Instruction,
+): string | null {
   const at = `at +0x${y.offset.toString(16)}`;
   if (x.opcode === y.opcode && x.modrm === y.modrm && x.immediateSize > 0 && x.immediateSize === y.immediateSize) {
     const [before, after] = [immediate(a, x), immediate(b, y)];
@@ -80,12 +87,19 @@ function differenceOf(context: Context, a: CodeFunction, x: Instruction, b: Code
 function immediate(fn: CodeFunction, { offset, immediateAt, immediateSize }: Instruction): bigint {
   const start = fn.address - fn.section.address + offset + immediateAt;
   let value = 0n;
-  for (let i = Math.min(immediateSize, 8) - 1; i >= 0; i--) value = (value << 8n) | BigInt(fn.section.bytes[start + i]!);
+  for (let i = Math.min(immediateSize, 8) - 1; i >= 0; i--)
+    value = (value << 8n) | BigInt(fn.section.bytes[start + i]!);
   return value;
 }
 
 /** What one of the two uses by name or text and the other does not. */
-function changedUses(context: Context, a: CodeFunction, old: Instruction[], b: CodeFunction, now: Instruction[]): string[] {
+function changedUses(
+  context: Context,
+  a: CodeFunction,
+  old: Instruction[],
+  b: CodeFunction,
+  now: Instruction[],
+): string[] {
   const used = (side: Side, fn: CodeFunction, list: Instruction[]) => {
     const words = new Set<string>();
     for (const instruction of list) if (instruction.fieldSize > 0) words.add(use(side, fn, instruction));

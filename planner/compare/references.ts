@@ -36,16 +36,19 @@ export function sameReference(context: Context, a: Reference, b: Reference): boo
 }
 
 function sameReferent(context: Context, old: Referent, now: Referent, a: Reference, b: Reference): boolean {
-  if (old.kind === 'function' && now.kind === 'function') return samePlace(context, old.fn, old.offset, now.fn, now.offset);
+  if (old.kind === 'function' && now.kind === 'function')
+    return samePlace(context, old.fn, old.offset, now.fn, now.offset);
   if (old.kind === 'object' && now.kind === 'object')
     return old.offset === now.offset && sameObject(context, old.object, now.object);
-  if ((old.kind === 'stub' && now.kind === 'stub') || (old.kind === 'slot' && now.kind === 'slot')) return old.name === now.name;
+  if ((old.kind === 'stub' && now.kind === 'stub') || (old.kind === 'slot' && now.kind === 'slot'))
+    return old.name === now.name;
   if (old.kind === 'label' && now.kind === 'label') return old.name === now.name;
   if (old.kind === 'tls' && now.kind === 'tls') return old.key === now.key;
   if (old.kind === 'pointer' && now.kind === 'pointer')
     return sameReference(context, { ...a, address: old.to, loaded: false }, { ...b, address: now.to, loaded: false });
   if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b);
-  if (old.kind === 'unknown' && now.kind === 'unknown') return old.section === now.section && sameUnknown(context, a, b);
+  if (old.kind === 'unknown' && now.kind === 'unknown')
+    return old.section === now.section && sameUnknown(context, a, b);
   return false;
 }
 
@@ -101,7 +104,8 @@ function sameFilled(context: Context, a: number, b: number): boolean {
       { from: null, address: old.addend, loaded: false },
       { from: null, address: now.addend, loaded: false },
     );
-  const name = (side: Side, symbol: number) => `${side.image.dynamicSymbols[symbol]?.name}@${side.image.versions[symbol]}`;
+  const name = (side: Side, symbol: number) =>
+    `${side.image.dynamicSymbols[symbol]?.name}@${side.image.versions[symbol]}`;
   return name(before, old.symbol) === name(after, now.symbol) && old.addend === now.addend;
 }
 

@@ -40,7 +40,8 @@ export function referentAt(side: Side, address: number): Referent {
       const found = importAt(image, slot);
       if (found) return { kind: 'stub', name: importName(found) };
       const relocation = image.relocations.get(slot);
-      if (relocation?.type === R_X86_64.irelative) return { kind: 'stub', name: `*ifunc ${ifuncName(side, relocation.addend)}` };
+      if (relocation?.type === R_X86_64.irelative)
+        return { kind: 'stub', name: `*ifunc ${ifuncName(side, relocation.addend)}` };
     }
     const fn = side.functionAt(address);
     if (fn) return { kind: 'function', fn, offset: address - fn.address };
@@ -50,7 +51,8 @@ export function referentAt(side: Side, address: number): Referent {
   } else {
     const object = side.objectAt(address);
     if (object) return { kind: 'object', object, offset: address - object.address };
-    if (section !== null && isConstant(section) && section.bytes.length > 0) return { kind: 'constant', address, section };
+    if (section !== null && isConstant(section) && section.bytes.length > 0)
+      return { kind: 'constant', address, section };
   }
   const label = side.labelAt(address);
   if (label) return { kind: 'label', name: label.name };
@@ -65,11 +67,13 @@ function slotAt(side: Side, address: number): Referent | null {
   if (found) return { kind: 'slot', name: importName(found) };
   const { type, symbol, addend } = relocation;
   if (type === R_X86_64.relative) return { kind: 'pointer', address, to: addend };
-  if (TLS_TYPES.includes(type)) return { kind: 'tls', address, key: `${type} ${importName(importOf(image, symbol))}+${addend}` };
+  if (TLS_TYPES.includes(type))
+    return { kind: 'tls', address, key: `${type} ${importName(importOf(image, symbol))}+${addend}` };
   return null;
 }
 
-const ifuncName = (side: Side, resolver: number): string => side.functionAt(resolver)?.name ?? `0x${resolver.toString(16)}`;
+const ifuncName = (side: Side, resolver: number): string =>
+  side.functionAt(resolver)?.name ?? `0x${resolver.toString(16)}`;
 
 /** The referent in words, for reasons and refusals. */
 export function describe(referent: Referent): string {

@@ -33,7 +33,8 @@ export function makeSide(image: ElfImage): Side {
   const labels = new Map<number, ElfSymbol>();
   const labelNames = new Map<string, ElfSymbol>();
   for (const symbol of image.symbols) {
-    if (symbol.section === 0 || symbol.type === STT_FILE || symbol.type === STT_SECTION || symbol.type === STT_TLS) continue;
+    if (symbol.section === 0 || symbol.type === STT_FILE || symbol.type === STT_SECTION || symbol.type === STT_TLS)
+      continue;
     if (!labels.has(symbol.value)) labels.set(symbol.value, symbol);
     labelNames.set(symbol.name, symbol);
   }

@@ -14,6 +14,7 @@ const rows = {
   SYMTAB_MISSING: 'there is no symbol table (.symtab)',
   BUILD_ID_MISSING: 'there is no build id',
   CODE: 'the code cannot be decoded',
+  DIFFERENT: 'the two files are not builds of one program',
   DEBUG: 'the debugging information is wrong',
 } as const;
 

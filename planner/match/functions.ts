@@ -3,7 +3,7 @@
  * The functions of one image: every address that a function symbol names is one function, whatever number of names
  * it has. A `.cold` part is a function of its own here and knows its parent: what happens to one happens to both.
  */
-import { decodeFunctions, type DecodedFunction, INSTRUCTION_WORDS, Kind } from '../core/load.js';
+import { type DecodedFunction, decodeFunctions, INSTRUCTION_WORDS, Kind } from '../core/load.js';
 import { ElfError } from '../elf/error.js';
 import type { ElfImage } from '../elf/image.js';
 import { isCode, type Section } from '../elf/sections.js';

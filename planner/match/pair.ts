@@ -19,7 +19,11 @@ export interface Pairing<T> {
 }
 
 /** `content` gives equal values for things that have a good chance to be equal. */
-export function pairNamed<T extends Named>(olds: readonly T[], news: readonly T[], content: (thing: T) => unknown): Pairing<T> {
+export function pairNamed<T extends Named>(
+  olds: readonly T[],
+  news: readonly T[],
+  content: (thing: T) => unknown,
+): Pairing<T> {
   const oldOf = new Map<T, T>();
   const newOf = new Map<T, T>();
   const guessed = new Set<T>();

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The passes: open, compare, emit, judge. Values in, values out: the same two files always give the same result.
+ *
+ * A result has a patch only if nothing was refused. Input that cannot be compared at all is an ElfError.
+ */
+import { linkAddress } from './addresses.js';
+import { makeContext } from './compare/context.js';
+import { ElfError } from './elf/error.js';
+import type { ElfImage } from './elf/image.js';
+import { openElf } from './elf/open.js';
+import { isCode } from './elf/sections.js';
+import { type Emitted, emit } from './emit/emit.js';
+import type { CodeFunction } from './match/functions.js';
+import { PATCH_NAME } from './patch-file/format.js';
+import type { Finding, Patch, PatchTarget, ReplacedFunction } from './patch-file/model.js';
+import { makePlan, type Plan } from './plan.js';
+import { DETOUR_SIZE, detourOffset, roomOf } from './rules/entry.js';
+import { judge } from './rules/index.js';
+import type { RuleFinding } from './rules/rule.js';
+
+export const TOOL = 'driftpatch 0.1.0';
+
+export interface Allowance {
+  readonly code: string;
+  /** null: for every symbol. */
+  readonly symbol: string | null;
+}
+
+export interface DiffOptions {
+  /** What messages call the files; the old one's name also goes into the patch, without folders. */
+  readonly oldName?: string;
+  readonly newName?: string;
+  /** The patch's name: [A-Za-z0-9._+-]{1,64}. */
+  readonly name?: string;
+  readonly allow?: readonly Allowance[];
+}
+
+export interface Extent {
+  readonly address: number;
+  readonly size: number;
+}
+
+export interface FunctionChange {
+  readonly name: string;
+  readonly change: 'modified' | 'added' | 'removed';
+  readonly old: Extent | null;
+  readonly new: Extent | null;
+  readonly reasons: readonly string[];
+}
+
+export interface DataChange {
+  readonly name: string;
+  readonly change: 'added' | 'modified' | 'removed';
+  readonly section: string;
+  readonly size: number;
+}
+
+export interface DiffResult {
+  readonly target: PatchTarget;
+  readonly functions: readonly FunctionChange[];
+  readonly data: readonly DataChange[];
+  /** What new code calls or uses of other objects, as name@version. */
+  readonly imports: readonly string[];
+  readonly refusals: readonly Finding[];
+  readonly notes: readonly Finding[];
+  /** False if nothing that runs differs. */
+  readonly differs: boolean;
+  /** Null if nothing differs or something was refused. */
+  readonly patch: Patch | null;
+  readonly timing: { readonly totalMs: number; readonly compareMs: number; readonly textBytes: number };
+}
+
+export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOptions = {}): DiffResult {
+  const start = performance.now();
+  const name = options.name ?? 'patch';
+  if (!PATCH_NAME.test(name)) throw new RangeError(`a patch's name must match ${PATCH_NAME}: ${JSON.stringify(name)}`);
+  const oldImage = openElf(oldBytes, options.oldName ?? 'the old file');
+  const newImage = openElf(newBytes, options.newName ?? 'the new file');
+  const target = targetOf(oldImage);
+  const opened = performance.now();
+  const context = makeContext(oldImage, newImage);
+  checkRelated(context.before.functions, context.functions.newOf, oldImage, newImage);
+  const plan = makePlan(context);
+  const compared = performance.now();
+  const emitted = emit(plan);
+  const found = judge({ plan, placed: [...emitted.placed.keys()] });
+  const unbound = emitted.refusals.map((refusal): RuleFinding => ({ ...refusal, allowable: false }));
+  const { refusals, notes } = sift([...found, ...unbound], options.allow ?? []);
+  const differs = plan.modified.length + plan.added.length + plan.objects.length + refusals.length > 0;
+  const writes = refusals.length === 0 && plan.modified.length > 0;
+  const patch = writes ? makePatch(name, target, plan, emitted, notes) : null;
+  return {
+    target,
+    functions: functionChanges(plan),
+    data: dataChanges(plan),
+    imports: importsOf(emitted),
+    refusals,
+    notes,
+    differs,
+    patch,
+    timing: {
+      totalMs: performance.now() - start,
+      compareMs: compared - opened,
+      textBytes: oldImage.sections.filter(isCode).reduce((sum, { size }) => sum + size, 0),
+    },
+  };
+}
+
+function targetOf(image: ElfImage): PatchTarget {
+  if (image.buildId === null)
+    throw new ElfError('BUILD_ID_MISSING', {
+      file: image.file,
+      place: 'notes',
+      expected: 'NT_GNU_BUILD_ID',
+      found: 'none',
+      advice: 'link it with -Wl,--build-id',
+    });
+  return { name: image.file.replace(/^.*\//, ''), buildId: image.buildId, kind: image.kind };
+}
+
+/** Two builds of one program share most of their functions' names. */
+function checkRelated(
+  functions: readonly CodeFunction[],
+  paired: ReadonlyMap<CodeFunction, CodeFunction>,
+  old: ElfImage,
+  now: ElfImage,
+): void {
+  const share = functions.length === 0 ? 0 : functions.filter((fn) => paired.has(fn)).length / functions.length;
+  if (share >= 0.5 && old.kind === now.kind) return;
+  throw new ElfError('DIFFERENT', {
+    file: now.file,
+    place: 'functions',
+    expected: `a build of the same program as ${old.file}, ${old.kind}`,
+    found: `${now.kind}, with ${Math.round(share * 100)} % of its functions`,
+    advice: 'give two builds of one program',
+  });
+}
+
+/** Findings that the author allowed become notes. */
+function sift(findings: readonly RuleFinding[], allow: readonly Allowance[]) {
+  const refusals: Finding[] = [];
+  const notes: Finding[] = [];
+  for (const { allowable, code, symbol, message } of findings) {
+    const allowed = allow.some((one) => one.code === code && (one.symbol === null || one.symbol === symbol));
+    (allowable && allowed ? notes : refusals).push({ code, symbol, message });
+  }
+  return { refusals, notes };
+}
+
+function makePatch(
+  name: string,
+  target: PatchTarget,
+  plan: Plan,
+  { builder, placed }: Emitted,
+  notes: readonly Finding[],
+): Patch {
+  const functions = plan.modified.map(({ old, new: now }): ReplacedFunction => {
+    const start = old.address - old.section.address + detourOffset(old);
+    return {
+      name: old.name,
+      old: {
+        address: linkAddress(old.address),
+        size: old.size,
+        room: roomOf(plan.context.before, old),
+        detourOffset: detourOffset(old),
+        bytes: old.section.bytes.slice(start, start + DETOUR_SIZE),
+      },
+      new: { section: placed.get(now)!, offset: 0, size: now.size },
+      oldParts: old.parts.map(({ address, size }) => ({ address: linkAddress(address), size })),
+    };
+  });
+  const { sections, symbols } = builder;
+  const relocations = [...builder.relocations].sort((a, b) => a.section - b.section || a.offset - b.offset);
+  return { schema: 1, name, tool: TOOL, target, sections, symbols, relocations, functions, notes };
+}
+
+const extent = (thing: { address: number; size: number } | null): Extent | null =>
+  thing && { address: thing.address, size: thing.size };
+
+function functionChanges({ modified, added, removed }: Plan): FunctionChange[] {
+  return [
+    ...modified.map(({ old, new: now, reasons }) => ({
+      name: now.name,
+      change: 'modified' as const,
+      old: extent(old),
+      new: extent(now),
+      reasons,
+    })),
+    ...added.map((fn) => ({ name: fn.name, change: 'added' as const, old: null, new: extent(fn), reasons: ['new'] })),
+    ...removed.map((fn) => ({
+      name: fn.name,
+      change: 'removed' as const,
+      old: extent(fn),
+      new: null,
+      reasons: ['gone'],
+    })),
+  ];
+}
+
+function dataChanges({ objects }: Plan): DataChange[] {
+  return objects.map(({ change, old, new: now }) => {
+    const { name, section, size } = (now ?? old)!;
+    return { name, change, section: section.name, size };
+  });
+}
+
+function importsOf({ builder }: Emitted): string[] {
+  const names = new Set<string>();
+  for (const { name, binding } of builder.symbols) {
+    const match = binding.kind === 'target' ? /^(.+)@(plt|got)$/.exec(name) : null;
+    if (match) names.add(match[1]!);
+    if (binding.kind === 'import') names.add(binding.version === null ? name : `${name}@${binding.version}`);
+  }
+  return [...names].sort();
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Finds what a reference of new code is bound to: the same thing in the old file if it is there, else a copy in the patch.
+ *
+ * A direct call of a replaced function goes to its new body; its address, taken to be compared or stored, stays
+ * that of the old entry, which leads on to the new body.
+ */
+import { jumpTableAt } from '../compare/constants.js';
+import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { type Reference, sameObject } from '../compare/references.js';
+import { describe, type Referent, referentAt } from '../compare/referent.js';
+import { R_X86_64 } from '../elf/relocations.js';
+import { isConstant } from '../elf/sections.js';
+import { type CodeFunction, indexAt, offsetOfIndex, unitOf } from '../match/functions.js';
+import type { DataObject } from '../match/objects.js';
+import type { Finding } from '../patch-file/model.js';
+import type { Plan } from '../plan.js';
+import type { Binding, PatchBuilder } from './builder.js';
+import { DataCopier } from './copy.js';
+
+export interface Place {
+  /** For messages: FUNCTION+0xOFFSET, or a data object's name. */
+  readonly at: string;
+  /** The reference is the target of a call or jump. */
+  readonly direct: boolean;
+  readonly fn: CodeFunction | null;
+}
+
+export class Binder {
+  readonly refusals: Finding[] = [];
+  readonly plan: Plan;
+  readonly builder: PatchBuilder;
+  readonly #place: (fn: CodeFunction) => number;
+  readonly #modified: ReadonlySet<CodeFunction>;
+  readonly #copier: DataCopier;
+
+  constructor(plan: Plan, builder: PatchBuilder, place: (fn: CodeFunction) => number) {
+    this.plan = plan;
+    this.builder = builder;
+    this.#place = place;
+    this.#modified = new Set(plan.modified.map((unit) => unit.new));
+    this.#copier = new DataCopier(this, builder);
+  }
+
+  refuse(code: string, symbol: string | null, message: string): null {
+    if (!this.refusals.some((known) => known.code === code && known.message === message))
+      this.refusals.push({ code, symbol, message });
+    return null;
+  }
+
+  /** What to relocate against, or null after a refusal. */
+  bind(reference: Reference, place: Place): Binding | null {
+    const { before, after } = this.plan.context;
+    const referent = referentAt(after, reference.address);
+    if (!reference.loaded && !place.direct && this.#isAmbiguous(reference, referent, place)) return null;
+    switch (referent.kind) {
+      case 'function':
+        return this.#bindFunction(referent.fn, referent.offset, place);
+      case 'object':
+        return this.#bindObject(referent.object, referent.offset, place);
+      case 'constant':
+        return this.#bindConstant(reference, place);
+      case 'stub': {
+        const stub = before.stubOf.get(referent.name);
+        if (stub !== undefined) return this.builder.inTarget(`${referent.name}@plt`, stub, 0);
+        return this.#newImport(referent.name, place);
+      }
+      case 'slot': {
+        const slot = before.slotOf.get(referent.name);
+        if (slot !== undefined) return this.builder.inTarget(`${referent.name}@got`, slot, 0);
+        return this.#newImport(referent.name, place);
+      }
+      case 'tls':
+        return this.#bindThreadLocal(referent, place);
+      case 'pointer':
+        return this.#bindPointer(referent.to, place);
+      case 'label': {
+        const label = before.labelNamed(referent.name);
+        if (label) return this.builder.inTarget(referent.name, label.value, 0);
+        return this.#unresolved(referent, place);
+      }
+      case 'unknown':
+        return this.#unresolved(referent, place);
+    }
+  }
+
+  #bindFunction(fn: CodeFunction, offset: number, place: Place): Binding | null {
+    const { functions } = this.plan.context;
+    const old = functions.oldOf.get(fn);
+    const unit = unitOf(fn);
+    const comesAlong = this.#modified.has(unit) || !functions.oldOf.has(unit);
+    const entry = offset === 0 && fn === unit;
+    if (comesAlong && (place.direct || !entry || old === undefined)) {
+      const base = this.builder.inPatch(fn.name, this.#place(fn), 0);
+      return { symbol: base.symbol, offset };
+    }
+    if (old === undefined) return this.#unresolved({ kind: 'function', fn, offset }, place);
+    if (offset === 0) return this.builder.inTarget(comesAlong ? `${fn.name}@old` : fn.name, old.address, 0);
+    const index = indexAt(fn, offset);
+    const oldOffset = index === null ? null : offsetOfIndex(old, index);
+    if (oldOffset === null) return this.#unresolved({ kind: 'function', fn, offset }, place);
+    return this.builder.inTarget(fn.name, old.address, oldOffset);
+  }
+
+  #bindObject(object: DataObject, offset: number, place: Place): Binding | null {
+    const { context } = this.plan;
+    const old = context.objects.oldOf.get(object);
+    if (old !== undefined && (!isConstant(object.section) || sameObject(context, old, object)))
+      return this.builder.inTarget(object.name, old.address, offset);
+    const copy = this.#copier.object(object, place);
+    return copy && { symbol: copy.symbol, offset: copy.offset + offset };
+  }
+
+  #bindConstant(reference: Reference, place: Place): Binding | null {
+    const { after } = this.plan.context;
+    if (reference.from !== null && !reference.loaded) {
+      const table = jumpTableAt(after, reference.address, reference.from);
+      if (table)
+        return this.#copier.jumpTable(reference.address, table, reference.from, (address) => this.#codePlace(address));
+    }
+    return this.#copier.constant(reference, place);
+  }
+
+  /** A place in code that comes along: an entry of a jump table. */
+  #codePlace(address: number): Binding {
+    const { after } = this.plan.context;
+    // an entry that can never be taken may lead right behind the function
+    const fn = after.functionAt(address) ?? after.functionAt(address - 1)!;
+    const base = this.builder.inPatch(fn.name, this.#place(fn), 0);
+    return { symbol: base.symbol, offset: address - fn.address };
+  }
+
+  #bindThreadLocal(referent: Extract<Referent, { kind: 'tls' }>, place: Place): Binding | null {
+    const { before } = this.plan.context;
+    for (const { address } of before.image.relocations.values()) {
+      const old = referentAt(before, address);
+      if (old.kind === 'tls' && old.key === referent.key) return this.builder.inTarget('tls@got', address, 0);
+    }
+    return this.refuse(
+      'TLS_UNSUPPORTED',
+      place.fn?.name ?? null,
+      `${place.at} uses a thread-local variable that the old file has no GOT slot for; keep to the thread-local variables that are there`,
+    );
+  }
+
+  /** A GOT slot with an address of the object itself: the old file's slot for the same, or a pointer in the patch. */
+  #bindPointer(to: number, place: Place): Binding | null {
+    const { before } = this.plan.context;
+    const bound = this.bind({ from: null, address: to, loaded: false }, { ...place, direct: false });
+    if (bound === null) return null;
+    const { binding, name } = this.builder.symbols[bound.symbol]!;
+    if (binding.kind === 'target') {
+      const wanted = binding.address + bound.offset;
+      for (const { address, type, addend } of before.image.relocations.values())
+        if (type === R_X86_64.relative && addend === wanted && referentAt(before, address).kind === 'pointer')
+          return this.builder.inTarget(`${name}@got`, address, 0);
+    }
+    return this.#copier.pointer(bound);
+  }
+
+  #newImport(name: string, place: Place): null {
+    return this.refuse(
+      'IMPORT_NEW',
+      name,
+      `${place.at} needs ${name}, which the old file does not import; use a function that it imports already`,
+    );
+  }
+
+  #unresolved(referent: Referent, place: Place): null {
+    return this.refuse(
+      'REFERENCE_UNRESOLVED',
+      place.fn?.name ?? null,
+      `${place.at} refers to ${describe(referent)}, which the old file does not have; build both with -Wl,--emit-relocs or leave the function as it was`,
+    );
+  }
+
+  /** An address that may be the end of one object that the function uses, or the start of another. */
+  #isAmbiguous(reference: Reference, referent: Referent, place: Place): boolean {
+    const { context } = this.plan;
+    const ended = context.after.objectBefore(reference.address);
+    if (ended === null || place.fn === null || !uses(this.plan, place.fn, ended)) return false;
+    const old = context.objects.oldOf.get(ended);
+    const asEnd = old && old.size === ended.size ? old.address + old.size : null;
+    const other = referent.kind === 'object' ? context.objects.oldOf.get(referent.object)?.address : undefined;
+    if (asEnd !== null && other !== undefined && asEnd === other) return false;
+    this.refuse(
+      'REFERENCE_AMBIGUOUS',
+      place.fn.name,
+      `${place.at} refers to 0x${reference.address.toString(16)}, the end of ${ended.name} or the start of ${describe(referent)}, and both moved apart; leave the order of the data as it was`,
+    );
+    return true;
+  }
+}
+
+/** Whether `fn` refers into `object` anywhere. */
+function uses(plan: Plan, fn: CodeFunction, object: DataObject): boolean {
+  const unit = unitOf(fn);
+  return [unit, ...unit.parts].some((part) =>
+    instructionsOf(part).some((instruction) => {
+      if (instruction.fieldSize === 0) return false;
+      const { address } = referenceOf(part, instruction);
+      return plan.context.after.objectAt(address) === object;
+    }),
+  );
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The planner as a library: compare two builds of a program, and write and read patch files.
+ *
+ * No global state, no files, nothing printed. Errors: ElfError for input that is no usable ELF file, PatchFileError
+ * for a patch file that cannot be believed.
+ */
+export {
+  type FileOffset,
+  fileOffset,
+  type LinkAddress,
+  linkAddress,
+  loadedAt,
+  type RunAddress,
+  runAddress,
+  toSafe,
+} from './addresses.js';
+export {
+  type Allowance,
+  type DataChange,
+  type DiffOptions,
+  type DiffResult,
+  diff,
+  type Extent,
+  type FunctionChange,
+} from './diff.js';
+export { ElfError, type ElfErrorCode, type ElfErrorFacts } from './elf/error.js';
+export { PatchFileError, type PatchFileErrorCode } from './patch-file/error.js';
+export type * from './patch-file/model.js';
+export { readPatch } from './patch-file/read.js';
+export { writePatch } from './patch-file/write.js';

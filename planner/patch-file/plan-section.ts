@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/**
+ * .driftpatch.plan: what an ELF object has no place for, as JSON with keys in a fixed order.
+ *
+ * Decoding believes nothing: each field is of the type and within the range the model says, or it is an error that names it.
+ */
+import { linkAddress } from '../addresses.js';
+import { PatchFileError } from './error.js';
+import { LIMITS, PATCH_NAME } from './format.js';
+import type { Finding, Patch, PatchSection, PatchTarget, ReplacedFunction } from './model.js';
+
+export type PlanPart = Pick<Patch, 'name' | 'tool' | 'target' | 'functions' | 'notes'>;
+
+export function encodePlan({ name, tool, target, functions, notes }: PlanPart): Uint8Array {
+  const plan = {
+    name,
+    tool,
+    target: { name: target.name, buildId: target.buildId, kind: target.kind },
+    functions: functions.map((fn) => ({
+      name: fn.name,
+      old: { ...pick(fn.old), bytes: Buffer.from(fn.old.bytes).toString('hex') },
+      new: { section: fn.new.section, offset: fn.new.offset, size: fn.new.size },
+      oldParts: fn.oldParts.map(({ address, size }) => ({ address, size })),
+    })),
+    notes: notes.map(({ code, symbol, message }) => ({ code, symbol, message })),
+  };
+  return Uint8Array.from(Buffer.from(`${JSON.stringify(plan, null, 1)}\n`));
+}
+
+const pick = ({ address, size, room, detourOffset }: ReplacedFunction['old']) => ({
+  address,
+  size,
+  room,
+  detourOffset,
+});
+
+export function decodePlan(bytes: Uint8Array, sections: readonly PatchSection[]): PlanPart {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (cause) {
+    throw new PatchFileError('DAMAGED', 'plan', 'JSON', 'something else', cause);
+  }
+  const plan = fields(value, 'plan');
+  const name = text(plan.name, 'name', 64);
+  if (!PATCH_NAME.test(name)) throw new PatchFileError('DAMAGED', 'name', `${PATCH_NAME}`, JSON.stringify(name));
+  return {
+    name,
+    tool: text(plan.tool, 'tool', 256),
+    target: decodeTarget(plan.target),
+    functions: list(plan.functions, 'functions').map((entry, i) => decodeFunction(entry, `functions[${i}]`, sections)),
+    notes: list(plan.notes, 'notes').map((entry, i) => decodeFinding(entry, `notes[${i}]`)),
+  };
+}
+
+function decodeTarget(value: unknown): PatchTarget {
+  const target = fields(value, 'target');
+  const kind = target.kind;
+  if (kind !== 'exec' && kind !== 'pie' && kind !== 'shared') throw wrong('target.kind', 'exec, pie or shared', kind);
+  const buildId = text(target.buildId, 'target.buildId', 128);
+  if (!/^([0-9a-f]{2}){1,64}$/.test(buildId)) throw wrong('target.buildId', 'hex', buildId);
+  return { name: text(target.name, 'target.name', LIMITS.name), buildId, kind };
+}
+
+function decodeFunction(value: unknown, at: string, sections: readonly PatchSection[]): ReplacedFunction {
+  const fn = fields(value, at);
+  const old = fields(fn.old, `${at}.old`);
+  const now = fields(fn.new, `${at}.new`);
+  const address = number(old.address, `${at}.old.address`, 2 ** 47);
+  const size = number(old.size, `${at}.old.size`, 2 ** 32);
+  const room = number(old.room, `${at}.old.room`, 2 ** 32);
+  const detourOffset = number(old.detourOffset, `${at}.old.detourOffset`, 4);
+  const hex = text(old.bytes, `${at}.old.bytes`, 10);
+  if (!/^[0-9a-f]{10}$/.test(hex)) throw wrong(`${at}.old.bytes`, '5 bytes in hex', hex);
+  if (detourOffset !== 0 && detourOffset !== 4) throw wrong(`${at}.old.detourOffset`, '0 or 4', detourOffset);
+  if (room < detourOffset + 5) throw wrong(`${at}.old.room`, 'room for a jump', room);
+  const section = number(now.section, `${at}.new.section`, sections.length - 1);
+  const offset = number(now.offset, `${at}.new.offset`, 2 ** 32);
+  const newSize = number(now.size, `${at}.new.size`, 2 ** 32);
+  const home = sections[section]!;
+  if (home.kind !== 'code' || offset + newSize > home.size || newSize === 0)
+    throw wrong(`${at}.new`, 'a range of a code section', `${offset}+${newSize} of ${home.name}`);
+  return {
+    name: text(fn.name, `${at}.name`, LIMITS.name),
+    old: { address: linkAddress(address), size, room, detourOffset, bytes: Uint8Array.from(Buffer.from(hex, 'hex')) },
+    new: { section, offset, size: newSize },
+    oldParts: list(fn.oldParts, `${at}.oldParts`).map((entry, i) => {
+      const part = fields(entry, `${at}.oldParts[${i}]`);
+      return {
+        address: linkAddress(number(part.address, `${at}.oldParts[${i}].address`, 2 ** 47)),
+        size: number(part.size, `${at}.oldParts[${i}].size`, 2 ** 32),
+      };
+    }),
+  };
+}
+
+function decodeFinding(value: unknown, at: string): Finding {
+  const finding = fields(value, at);
+  const code = text(finding.code, `${at}.code`, 64);
+  const symbol = finding.symbol === null ? null : text(finding.symbol, `${at}.symbol`, LIMITS.name);
+  return { code, symbol, message: text(finding.message, `${at}.message`, 65536) };
+}
+
+const wrong = (place: string, expected: string, found: unknown) =>
+  new PatchFileError('DAMAGED', place, expected, JSON.stringify(found)?.slice(0, 80) ?? 'nothing');
+
+function fields(value: unknown, at: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(at, 'an object', value);
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, at: string): unknown[] {
+  if (!Array.isArray(value)) throw wrong(at, 'a list', value);
+  return value;
+}
+
+function text(value: unknown, at: string, longest: number): string {
+  if (typeof value !== 'string' || value.length > longest)
+    throw wrong(at, `a text of at most ${longest} characters`, value);
+  return value;
+}
+
+function number(value: unknown, at: string, most: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > most)
+    throw wrong(at, `a whole number from 0 to ${most}`, value);
+  return value;
+}

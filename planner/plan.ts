@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/** What comparison found, before anybody judges it or makes code of it. */
+import type { Context } from './compare/context.js';
+import { instructionsOf, reasonsFor, referenceOf, sameFunction } from './compare/functions.js';
+import { sameBytes, sameObject } from './compare/references.js';
+import { describe, referentAt } from './compare/referent.js';
+import { isConstant, isWritable } from './elf/sections.js';
+import { type CodeFunction, unitOf } from './match/functions.js';
+import type { DataObject } from './match/objects.js';
+
+/** A function together with its .cold parts. */
+export interface ModifiedUnit {
+  readonly old: CodeFunction;
+  readonly new: CodeFunction;
+  readonly reasons: readonly string[];
+}
+
+export interface ObjectChange {
+  readonly change: 'added' | 'modified' | 'removed';
+  readonly old: DataObject | null;
+  readonly new: DataObject | null;
+}
+
+export interface Plan {
+  readonly context: Context;
+  readonly modified: readonly ModifiedUnit[];
+  readonly added: readonly CodeFunction[];
+  readonly removed: readonly CodeFunction[];
+  readonly objects: readonly ObjectChange[];
+}
+
+export function makePlan(context: Context): Plan {
+  const { functions, before, after } = context;
+  const changedUnits = new Set<CodeFunction>();
+  for (const fn of after.functions) {
+    const old = functions.oldOf.get(fn);
+    if (old === undefined) {
+      if (fn.parent) changedUnits.add(fn.parent);
+    } else if (!sameFunction(context, old, fn)) changedUnits.add(unitOf(fn));
+  }
+  // a .cold part that is gone leaves its parent changed too, even if the parent's own instructions agree
+  for (const fn of before.functions)
+    if (fn.parent && !functions.newOf.has(fn)) {
+      const parent = functions.newOf.get(fn.parent);
+      if (parent) changedUnits.add(parent);
+    }
+  const modified: ModifiedUnit[] = [];
+  for (const fn of changedUnits) {
+    const old = functions.oldOf.get(fn);
+    if (old) modified.push({ old, new: fn, reasons: unitReasons(context, old, fn) });
+  }
+  modified.sort((a, b) => a.old.address - b.old.address);
+  return {
+    context,
+    modified,
+    added: after.functions.filter((fn) => !fn.parent && !functions.oldOf.has(fn)),
+    removed: before.functions.filter((fn) => !fn.parent && !functions.newOf.has(fn)),
+    objects: objectChanges(context),
+  };
+}
+
+function unitReasons(context: Context, old: CodeFunction, now: CodeFunction): string[] {
+  const reasons = reasonsFor(context, old, now);
+  for (const part of now.parts) {
+    const before = context.functions.oldOf.get(part);
+    if (!before) reasons.push(`new part ${part.name}`);
+    else if (!sameFunction(context, before, part))
+      reasons.push(...reasonsFor(context, before, part).map((reason) => `${part.name}: ${reason}`));
+  }
+  for (const part of old.parts) if (!context.functions.newOf.has(part)) reasons.push(`part ${part.name} is gone`);
+  return reasons;
+}
+
+function objectChanges({ objects, before, after, ...rest }: Context): ObjectChange[] {
+  const context = { objects, before, after, ...rest };
+  const counted = (object: DataObject) => isConstant(object.section) || isWritable(object.section);
+  const changes: ObjectChange[] = [];
+  for (const object of after.objects) {
+    if (!counted(object)) continue;
+    const old = objects.oldOf.get(object);
+    if (!old) changes.push({ change: 'added', old: null, new: object });
+    else if (!equalObject(context, old, object)) changes.push({ change: 'modified', old, new: object });
+  }
+  for (const object of before.objects)
+    if (counted(object) && !objects.newOf.has(object)) changes.push({ change: 'removed', old: object, new: null });
+  return changes;
+}
+
+function equalObject(context: Context, old: DataObject, now: DataObject): boolean {
+  if (isConstant(now.section)) return sameObject(context, old, now);
+  return old.size === now.size && sameBytes(context, old.address, now.address, now.size);
+}
+
+/** The names of the functions that use `object` in the given side's image: for messages. */
+export function usersOf(plan: Plan, object: DataObject): string[] {
+  const { after } = plan.context;
+  const names = new Set<string>();
+  for (const fn of after.functions)
+    for (const instruction of instructionsOf(fn)) {
+      if (instruction.fieldSize === 0) continue;
+      const referent = referentAt(after, referenceOf(fn, instruction).address);
+      if (referent.kind === 'object' && referent.object === object)
+        names.add(describe({ kind: 'function', fn, offset: 0 }));
+    }
+  return [...names];
+}

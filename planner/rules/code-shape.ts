@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What the planner cannot take apart: FUNCTION_UNSIZED (assembly without .size, whose end is a guess), CODE_UNDECODABLE, and
+ * IFUNC_CHANGED (a resolver has run already when the process started).
+ */
+import { STT_IFUNC } from '../elf/symbols.js';
+import type { Judged, RuleFinding } from './rule.js';
+
+export function codeShape({ plan, placed }: Judged): RuleFinding[] {
+  const findings: RuleFinding[] = [];
+  const { after } = plan.context;
+  const resolvers = new Set(after.image.symbols.filter(({ type }) => type === STT_IFUNC).map(({ value }) => value));
+  const add = (code: string, symbol: string, message: string) =>
+    findings.push({ code, symbol, message, allowable: false });
+  for (const fn of placed) {
+    if (!fn.sized)
+      add(
+        'FUNCTION_UNSIZED',
+        fn.name,
+        `function ${fn.name} has no size in the symbol table; give it one with .size in its source`,
+      );
+    if (fn.code.undecodable !== null)
+      add(
+        'CODE_UNDECODABLE',
+        fn.name,
+        `function ${fn.name}: no instruction at +0x${fn.code.undecodable.toString(16)}; data in code cannot be patched`,
+      );
+    if (resolvers.has(fn.address))
+      add(
+        'IFUNC_CHANGED',
+        fn.name,
+        `function ${fn.name} chooses an implementation when the process starts; change the implementation instead`,
+      );
+  }
+  return findings;
+}

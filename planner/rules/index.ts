@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+/** All rules, in the order their findings are told. */
+import { codeShape } from './code-shape.js';
+import { dataChanged } from './data-changed.js';
+import { entry } from './entry.js';
+import type { Judged, Rule, RuleFinding } from './rule.js';
+import { startUp } from './start-up.js';
+import { threadLocal } from './thread-local.js';
+import { toolchain } from './toolchain.js';
+import { unwind } from './unwind.js';
+
+const rules: readonly Rule[] = [toolchain, dataChanged, startUp, codeShape, entry, threadLocal, unwind];
+
+/** Codes that --allow may name. */
+export const ALLOWABLE: readonly string[] = [
+  'DATA_AMBIGUOUS',
+  'DATA_CHANGED',
+  'INIT_CHANGED',
+  'LAYOUT_CHANGED',
+  'PRODUCER_DIFFERS',
+];
+
+export const judge = (judged: Judged): RuleFinding[] => rules.flatMap((rule) => rule(judged));
