@@ -7,8 +7,7 @@
  * completes by itself and that the next `apply` folds.
  */
 import { createHash } from 'node:crypto';
-import { type RunAddress, runAddress } from '../planner/addresses.js';
-import type { Patch } from '../planner/patch-file/model.js';
+import { type Patch, type RunAddress, runAddress } from '../planner/index.js';
 import { checkEntries, placeFunctions } from './detour.js';
 import { counted, RuntimeError } from './errors.js';
 import { guardRanges } from './guards.js';

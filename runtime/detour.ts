@@ -5,8 +5,8 @@
  * Invariant: entries are checked in the process before anything is cloned or written. Five bytes that are not those of
  * the old file mean that somebody else has been there: another patch, a breakpoint, a probe. Then nothing is done.
  */
-import { loadedAt, type RunAddress, runAddress } from '../planner/addresses.js';
-import type { Patch, ReplacedFunction } from '../planner/patch-file/model.js';
+
+import { loadedAt, type Patch, type ReplacedFunction, type RunAddress, runAddress } from '../planner/index.js';
 import { hex, RuntimeError } from './errors.js';
 import { type Mapping, mappingAt } from './proc/maps.js';
 import type { LoadedObject } from './proc/object.js';

@@ -4,7 +4,7 @@
  *
  * It goes by build id alone. A file name or a path never decides; they only help to say what was found instead.
  */
-import type { PatchTarget } from '../planner/patch-file/model.js';
+import type { PatchTarget } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
 import type { Mapping } from './proc/maps.js';
 import { type LoadedObject, loadedObjects } from './proc/object.js';

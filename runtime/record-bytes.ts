@@ -4,7 +4,7 @@
  *
  * Invariant: the reader throws RangeError, and nothing else, for whatever is too short, too long or no safe integer.
  */
-import { toSafe } from '../planner/addresses.js';
+import { toSafe } from '../planner/index.js';
 
 const MAX_TEXT = 4096;
 

@@ -15,7 +15,7 @@
  * write whatever it likes under the arena's name. Every length is bounded, and what does not add up is no record.
  */
 import { createHash } from 'node:crypto';
-import { type RunAddress, runAddress } from '../planner/addresses.js';
+import { type RunAddress, runAddress } from '../planner/index.js';
 import { RecordReader, RecordWriter } from './record-bytes.js';
 
 export type Consistency = 'strict' | 'entry';

@@ -8,7 +8,7 @@
  *
  * Invariant: nothing is remembered anywhere else, so what is said here is what threads run.
  */
-import { type RunAddress, runAddress } from '../planner/addresses.js';
+import { type RunAddress, runAddress } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
 import { ARENA_NAME, type Mapping } from './proc/maps.js';
 import type { Process } from './proc/process.js';

@@ -6,8 +6,8 @@
  * in load order, as the loader would. An IFUNC's choice is taken from a slot that the loader has relocated; without one
  * it is refused, not guessed.
  */
-import { loadedAt, type RunAddress, runAddress } from '../planner/addresses.js';
-import type { Patch } from '../planner/patch-file/model.js';
+
+import { loadedAt, type Patch, type RunAddress, runAddress } from '../planner/index.js';
 import { hex, RuntimeError } from './errors.js';
 import type { Identified } from './identify.js';
 import { DynamicObject, STT_GNU_IFUNC, STT_TLS } from './proc/dynamic.js';

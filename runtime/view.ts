@@ -8,7 +8,7 @@
  * takes everything back. After it the kernel carries the transition on by itself; closing changes nothing any more.
  */
 import { release } from 'node:os';
-import { type RunAddress, runAddress } from '../planner/addresses.js';
+import { type RunAddress, runAddress } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
 import type { GuardRange } from './guards.js';
 import type { Consistency } from './record.js';

@@ -8,7 +8,7 @@
  *
  * Invariant: the layout depends on the patch alone, not on the process, so that sizes are known before the arena is mapped.
  */
-import type { Patch, PatchSection, SectionKind } from '../../planner/patch-file/model.js';
+import type { Patch, PatchSection, SectionKind } from '../../planner/index.js';
 import { RuntimeError } from '../errors.js';
 import { RELOCATIONS } from './relocations.js';
 

@@ -5,8 +5,7 @@
  * Invariant: a value is written only if reading it back gives the same value: an overflow is an error, never a
  * truncation. A relocation type that is not in the table is refused by its name. Nothing is written to any process here.
  */
-import type { RunAddress } from '../../planner/addresses.js';
-import type { Patch, PatchRelocation } from '../../planner/patch-file/model.js';
+import type { Patch, PatchRelocation, RunAddress } from '../../planner/index.js';
 import { hex, RuntimeError } from '../errors.js';
 import { type Layout, STUB_SIZE } from './layout.js';
 import { RELOCATIONS, relocationName } from './relocations.js';

@@ -5,7 +5,7 @@
  * Invariant: the list is in address order without overlaps, as the kernel prints it. A line that cannot be parsed is a
  * fault of ours and throws: guessing at a process's memory is worse than stopping.
  */
-import { type RunAddress, runAddress } from '../../planner/addresses.js';
+import { type RunAddress, runAddress } from '../../planner/index.js';
 
 export interface Mapping {
   readonly start: RunAddress;

@@ -8,7 +8,7 @@
  * read is bounded, and what does not add up is no object.
  */
 import { basename } from 'node:path';
-import { type RunAddress, runAddress } from '../../planner/addresses.js';
+import { type RunAddress, runAddress } from '../../planner/index.js';
 import { type Mapping, mappingAt } from './maps.js';
 import { type Process, printable } from './process.js';
 

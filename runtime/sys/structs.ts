@@ -5,7 +5,7 @@
  * Invariant: fields lie at their natural alignment without holes; `defineStruct` throws at load time otherwise, so an
  * offset can never silently differ from what the C compiler does.
  */
-import { toSafe } from '../../planner/addresses.js';
+import { toSafe } from '../../planner/index.js';
 
 type Width = 4 | 8;
 

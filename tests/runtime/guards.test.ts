@@ -2,7 +2,7 @@
 /** Guards and detours on values: which ranges hold a thread up, what they are called, and what is written. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runAddress } from '../../planner/addresses.js';
+import { runAddress } from '../../planner/index.js';
 import { detourBytes } from '../../runtime/detour.js';
 import { guardRanges, placeOf } from '../../runtime/guards.js';
 import type { RecordedFunction } from '../../runtime/record.js';

@@ -2,8 +2,13 @@
 /** The linker on values: every relocation type with hand-computed results, its limits, and what is refused. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runAddress } from '../../planner/addresses.js';
-import type { Patch, PatchRelocation, PatchSection, PatchSymbol } from '../../planner/patch-file/model.js';
+import {
+  type Patch,
+  type PatchRelocation,
+  type PatchSection,
+  type PatchSymbol,
+  runAddress,
+} from '../../planner/index.js';
 import { RuntimeError } from '../../runtime/errors.js';
 import { layOut, PAGE } from '../../runtime/link/layout.js';
 import { link } from '../../runtime/link/link.js';

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Patch files made by hand for tests: one function of a program gets a new body that returns 42. */
-import { linkAddress } from '../../planner/addresses.js';
-import { type Patch, writePatch } from '../../planner/index.js';
+import { linkAddress, type Patch, writePatch } from '../../planner/index.js';
 
 /** mov $42,%eax; ret */
 const BODY = Buffer.from('b82a000000c3', 'hex');

@@ -3,8 +3,13 @@
 import { closeSync, copyFileSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { linkAddress } from '../../planner/addresses.js';
-import type { Patch, PatchSymbol, PatchTarget, ReplacedFunction } from '../../planner/patch-file/model.js';
+import {
+  linkAddress,
+  type Patch,
+  type PatchSymbol,
+  type PatchTarget,
+  type ReplacedFunction,
+} from '../../planner/index.js';
 import { checkEntries } from '../../runtime/detour.js';
 import { RuntimeError } from '../../runtime/errors.js';
 import { identify } from '../../runtime/identify.js';

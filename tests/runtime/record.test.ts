@@ -2,7 +2,7 @@
 /** The record: what is written is read, and what the target may have made up is not believed. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runAddress } from '../../planner/addresses.js';
+import { runAddress } from '../../planner/index.js';
 import { decodeRecord, encodeRecord, MAX_RECORD, type PatchRecord, recordSize } from '../../runtime/record.js';
 
 const ARENA = runAddress(0x5555_0000_0000);
