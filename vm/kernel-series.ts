@@ -6,7 +6,7 @@
 // Invariant: `originals/` holds the untouched content of every file that the series has ever touched, so the tree can be
 // brought from any state of kernel-tree/ to any other without unpacking again.
 
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { exists, filesBelow, writeWhole } from './cache.js';
@@ -14,8 +14,8 @@ import { VmError } from './errors.js';
 import { exec } from './exec.js';
 import type { KernelSource } from './kernel-source.js';
 
-/** Folders of kernel-tree/ that are about the kernel but do not go into its tree. */
-const notKernelFiles = /^(patches|config|man)\//;
+/** What in kernel-tree/ is about the kernel but does not go into its tree: some folders, and the files at the top. */
+const notKernelFiles = /^(patches|config|man)\/|^[^/]+$/;
 
 export interface KernelFiles {
   /** Absolute paths of the series, in the order of application. */
@@ -60,19 +60,24 @@ export async function syncSeries(source: KernelSource, kernelTree: string): Prom
   }
 }
 
-/** Does the series apply to this tree? Needs only the files that it touches; gives their number. */
-export async function checkSeries(pristine: (path: string) => Promise<Uint8Array | null>, kernelTree: string) {
+/** Does the series apply? Needs only the files that it touches, as they are without us. Writes nothing into the tree. */
+export async function checkSeries(
+  source: KernelSource,
+  kernelTree: string,
+): Promise<{ patches: number; files: number }> {
   const { patches } = await readKernelTree(kernelTree);
   const touched = await touchedBy(patches);
+  const ours: string[] = JSON.parse(await readFile(join(source.home, 'synced.json'), 'utf8').catch(() => '[]'));
   const scratch = await mkdtemp(join(tmpdir(), 'driftpatch-series-'));
   try {
+    const originals = join(scratch, 'originals');
     for (const path of touched) {
-      const content = await pristine(path);
-      if (content === null) continue;
-      await mkdir(dirname(join(scratch, 'originals', path)), { recursive: true });
-      await writeFile(join(scratch, 'originals', path), content);
+      const kept = join(source.home, 'originals', path);
+      const inTree = join(source.home, 'tree', path);
+      if (await exists(kept)) await put(kept, join(originals, path));
+      else if (!ours.includes(path) && (await exists(inTree))) await put(inTree, join(originals, path));
     }
-    await applySeries(patches, touched, join(scratch, 'originals'), join(scratch, 'tree'));
+    await applySeries(patches, touched, originals, join(scratch, 'tree'));
     return { patches: patches.length, files: touched.length };
   } finally {
     await rm(scratch, { recursive: true, force: true });

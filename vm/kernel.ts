@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { exists, filesBelow, hashOf, writeWhole } from './cache.js';
 import { exec } from './exec.js';
 import { configure } from './kernel-config.js';
-import { syncSeries } from './kernel-series.js';
+import { checkSeries, syncSeries } from './kernel-series.js';
 import { locateSource, prepareSource } from './kernel-source.js';
 import { withLock } from './lock.js';
 import { type Progress, silent } from './progress.js';
@@ -24,7 +24,7 @@ const fragments: Record<Flavour, readonly string[]> = {
 const usualObjects: Record<Flavour, number> = { plain: 1550, debug: 1600 };
 
 /** Parts of kernel-tree/ that cannot change the kernel's image. */
-const outsideTheBuild = /^(man|tools|Documentation)\//;
+const outsideTheBuild = /^(man|tools|Documentation)\/|^[^/]+$/;
 
 export interface KernelOptions {
   /** The folder kernel-tree/. */
@@ -67,6 +67,13 @@ export async function buildKernel({ kernelTree, flavour, progress = silent }: Ke
     await writeWhole(stamp, key);
     return { bzImage, vmlinux, flavour, builtNow: true };
   });
+}
+
+/** Does the hook series apply to the kernel's source? Unpacks that if need be, and builds nothing. */
+export async function checkHookSeries(kernelTree: string, progress: Progress = silent) {
+  const { home } = await locateSource();
+  const onWait = () => progress({ name: 'wait for a build of the kernel' });
+  return withLock(`${home}.lock`, onWait, async () => checkSeries(await prepareSource(progress), kernelTree));
 }
 
 async function hashOfTree(kernelTree: string): Promise<string> {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The guest suites of one kernel, in one boot. What they need is compiled on the host (the kernel's selftests, the programs
+// that get patched); they run in the guest, and leave their results in the share. A guest that is lost, or whose kernel
+// complains, is a failure of its own, whatever the suites said.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { exec, type GuestRoot, LostVmError, runInGuest } from '../vm/index.js';
+import { projectFolder } from './setup.js';
+import type { SuiteResult } from './suites.js';
+
+/** Compiled on the host for the guest: a Makefile's folder, and where under dist/tests/ its programs go. */
+const programs = [
+  { makefile: 'kernel-tree/tools/testing/selftests/mmview', out: 'kselftests' },
+  { makefile: 'tests/guest/fixtures', out: 'fixtures' },
+];
+
+export async function buildGuestPrograms(): Promise<void> {
+  for (const { makefile, out } of programs)
+    await exec('make', ['-C', join(projectFolder, makefile), `OUT=${join(projectFolder, 'dist/tests', out)}`]);
+}
+
+export interface GuestRun {
+  readonly flavour: string;
+  readonly kernel: string;
+  readonly root: GuestRoot;
+  readonly suites: readonly string[];
+  readonly signal: AbortSignal;
+  readonly onText: (text: Buffer) => void;
+}
+
+export async function runGuestSuites(run: GuestRun): Promise<SuiteResult[]> {
+  const share = await mkdtemp(join(tmpdir(), 'driftpatch-results-'));
+  const inGuest = (path: string) => join('/project', relative(projectFolder, path));
+  const command = ['node', '/project/dist/zx-scripts/suites.js', '--results', '/mnt/share/results.json'];
+  const began = Date.now();
+  const guestResult = (problem: string | null): SuiteResult => ({
+    file: `guest (${run.flavour} kernel)`,
+    passed: problem ? 0 : 1,
+    failed: problem ? 1 : 0,
+    skipped: 0,
+    seconds: (Date.now() - began) / 1000,
+    problem,
+    output: '',
+  });
+  try {
+    const result = await runInGuest([...command, ...run.suites.map(inGuest)], {
+      kernel: run.kernel,
+      root: run.root,
+      project: projectFolder,
+      share,
+      memory: '3G',
+      timeoutSeconds: 1500,
+      env: { DRIFTPATCH_KERNEL: run.flavour },
+      signal: run.signal,
+      onStdout: run.onText,
+      onStderr: run.onText,
+    });
+    const text = await readFile(join(share, 'results.json'), 'utf8').catch(() => '[]');
+    const results: SuiteResult[] = JSON.parse(text);
+    const complaints = [
+      ...(result.status === 0 ? [] : [`the suites' runner ended with status ${result.status}`]),
+      ...(results.length === run.suites.length ? [] : [`${run.suites.length} suites, but ${results.length} results`]),
+      ...(result.leakedViews ? [`${result.leakedViews} views are left at the end`] : []),
+      ...result.complaints,
+    ];
+    return [...results, guestResult(complaints.length ? complaints.join('\n  ') : null)];
+  } catch (error) {
+    if (error instanceof LostVmError) return [guestResult(error.message)];
+    throw error;
+  } finally {
+    await rm(share, { recursive: true, force: true });
+  }
+}

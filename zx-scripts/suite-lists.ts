@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Which suites there are. The sources decide, not dist/: a suite whose source is gone must not run any more, and one that was
+// not compiled must not be missing unnoticed.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Flavour, filesBelow } from '../vm/index.js';
+
+/** Where unit suites live. Each of these folders must have one. */
+export const unitFolders = ['planner', 'runtime', 'vm', 'repo'] as const;
+
+/** The compiled suites below tests/FOLDER whose path contains `pattern`. */
+async function suitesBelow(project: string, folder: string, pattern: string): Promise<string[]> {
+  const sources = (await filesBelow(join(project, 'tests', folder))).filter((path) => path.endsWith('.test.ts'));
+  if (sources.length === 0) throw new RangeError(`expected suites (*.test.ts) below tests/${folder}, found none`);
+  return sources
+    .filter((path) => `${folder}/${path}`.includes(pattern))
+    .map((path) => {
+      const file = join(project, 'dist/tests', folder, path.replace(/\.ts$/, '.js'));
+      if (!existsSync(file))
+        throw new RangeError(`expected ${file}, compiled from tests/${folder}/${path}: npm run build`);
+      return file;
+    });
+}
+
+export async function unitSuites(project: string, pattern = ''): Promise<string[]> {
+  return (await Promise.all(unitFolders.map((folder) => suitesBelow(project, folder, pattern)))).flat();
+}
+
+/** Guest suites by the kernel that they ask for, in a comment near their top: `// guest: plain debug`. */
+export async function guestSuites(project: string, pattern = ''): Promise<Map<Flavour, string[]>> {
+  const found = new Map<Flavour, string[]>();
+  for (const file of await suitesBelow(project, 'guest', pattern)) {
+    const flavours = /^\/\/ guest: ([a-z ]+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.split(' ') ?? [];
+    const wrong = flavours.find((flavour) => flavour !== 'plain' && flavour !== 'debug');
+    if (flavours.length === 0 || wrong !== undefined)
+      throw new RangeError(`${file}: expected a line "// guest: plain", "debug" or both, found ${wrong ?? 'none'}`);
+    for (const flavour of flavours as Flavour[]) found.set(flavour, [...(found.get(flavour) ?? []), file]);
+  }
+  return found;
+}
