@@ -27,6 +27,10 @@ export async function unitSuites(project: string, pattern = ''): Promise<string[
   return (await Promise.all(unitFolders.map((folder) => suitesBelow(project, folder, pattern)))).flat();
 }
 
+/** Suites about the guest's runner: they boot guests from the host. */
+export const runnerSuites = (project: string, pattern = ''): Promise<string[]> =>
+  suitesBelow(project, 'runner', pattern);
+
 /** Guest suites by the kernel that they ask for, in a comment near their top: `// guest: plain debug`. */
 export async function guestSuites(project: string, pattern = ''): Promise<Map<Flavour, string[]>> {
   const found = new Map<Flavour, string[]>();

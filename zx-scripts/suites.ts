@@ -26,15 +26,17 @@ export interface SuiteResult {
   readonly output: string;
 }
 
+export type Environment = Readonly<Record<string, string>>;
+
 export const usualSeconds = 120;
 
-export async function runSuite(file: string, limit?: number): Promise<SuiteResult> {
+export async function runSuite(file: string, limit?: number, env: Environment = {}): Promise<SuiteResult> {
   const source = readFileSync(file, 'utf8');
   const seconds = limit ?? Number(/^\/\/ timeout: (\d+)$/m.exec(source)?.[1] ?? usualSeconds);
   const wrong = sourceProblem(source);
   if (wrong) return { file, passed: 0, failed: 1, skipped: 0, seconds: 0, problem: wrong, output: '' };
   const began = Date.now();
-  const { status, output, late } = await runProcess(file, seconds * 1000);
+  const { status, output, late } = await runProcess(file, seconds * 1000, env);
   const counts = readSummary(output);
   const failed = counts ? counts.total - counts.passed : 0;
   const problem = late
@@ -61,14 +63,14 @@ export async function runSuite(file: string, limit?: number): Promise<SuiteResul
 export async function runSuites(
   files: readonly string[],
   onResult: (result: SuiteResult) => void,
-  width = 1,
+  { width = 1, env = {} }: { readonly width?: number; readonly env?: Environment } = {},
 ): Promise<SuiteResult[]> {
   if (files.length === 0) throw new RangeError('expected at least one suite, found none');
   const results: SuiteResult[] = new Array(files.length);
   let next = 0;
   const worker = async () => {
     for (let at = next++; at < files.length; at = next++) {
-      results[at] = await runSuite(files[at]!);
+      results[at] = await runSuite(files[at]!, undefined, env);
       onResult(results[at]!);
     }
   };
@@ -98,8 +100,8 @@ function readSummary(output: string): { total: number; passed: number; skipped: 
 }
 
 /** Its own process group, so that what a suite has started goes down with it. */
-async function runProcess(file: string, limitMs: number) {
-  const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
+async function runProcess(file: string, limitMs: number, more: Environment) {
+  const env = { ...process.env, ...more, NO_COLOR: '1', FORCE_COLOR: '0' };
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

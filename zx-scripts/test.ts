@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `npm test`: the unit suites on this machine, then the guest suites on the plain and on the debug kernel. The last line is
+// `npm test`: the unit suites on this machine, the runner's own, then the guest suites on the plain and on the debug kernel. The last line is
 // `N passed, N failed`, with `, N skipped` if there were any.
 
 import { availableParallelism } from 'node:os';
@@ -9,7 +9,7 @@ import type { Flavour } from '../vm/index.js';
 import { buildGuestPrograms, runGuestSuites } from './guest-tests.js';
 import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
-import { guestSuites, unitSuites } from './suite-lists.js';
+import { guestSuites, runnerSuites, unitSuites } from './suite-lists.js';
 import { describeResult, runSuites, type SuiteResult } from './suites.js';
 import { cancelOnSignals, reportAndExit } from './vm-status.js';
 
@@ -32,31 +32,48 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 async function main(pattern: string, options: Options): Promise<number> {
   const units = await unitSuites(projectFolder, pattern);
   const guests = options.unit ? new Map<Flavour, string[]>() : await guestSuites(projectFolder, pattern);
+  const runners = options.unit ? [] : await runnerSuites(projectFolder, pattern);
   const flavours = [...guests.keys()].filter((flavour) => !options.kernel || flavour === options.kernel);
-  if (units.length === 0 && flavours.length === 0) {
+  if (units.length + runners.length + flavours.length === 0) {
     process.stderr.write(`test: expected a suite whose path contains "${pattern}", found none\n`);
     return 2;
   }
   const results: SuiteResult[] = [];
   if (units.length > 0) {
     say(pc.bold('Unit suites'));
-    results.push(...(await runSuites(units, (result) => say(describeResult(result)), availableParallelism())));
+    results.push(
+      ...(await runSuites(units, (result) => say(describeResult(result)), { width: availableParallelism() })),
+    );
   }
-  if (flavours.length > 0) results.push(...(await inGuests(flavours, guests, options)));
+  if (runners.length + flavours.length > 0) results.push(...(await withGuests(flavours, guests, runners, options)));
   return summarize(results);
 }
 
-async function inGuests(flavours: readonly Flavour[], suites: ReadonlyMap<Flavour, string[]>, options: Options) {
+async function withGuests(
+  flavours: readonly Flavour[],
+  suites: ReadonlyMap<Flavour, string[]>,
+  runners: readonly string[],
+  options: Options,
+) {
   const results: SuiteResult[] = [];
   const shown = showProgress();
-  const { kernels, root } = await setUp(options.bzimage ? [] : flavours, shown);
-  await buildGuestPrograms();
+  const { kernels, root } = await setUp(
+    options.bzimage ? [] : runners.length ? ['plain', ...flavours] : flavours,
+    shown,
+  );
+  const bzImageOf = (flavour: Flavour) => options.bzimage ?? kernels.get(flavour)!.bzImage;
+  if (runners.length > 0) {
+    say(pc.bold('The runner'));
+    const env = { DRIFTPATCH_BZIMAGE: bzImageOf('plain'), DRIFTPATCH_IMAGE: root.kind === 'image' ? root.file : '' };
+    results.push(...(await runSuites(runners, (result) => say(describeResult(result)), { env })));
+  }
+  if (flavours.length > 0) await buildGuestPrograms();
   const signal = cancelOnSignals();
   for (const flavour of flavours) {
     say(pc.bold(`Guest suites, ${flavour} kernel`));
     const ran = await runGuestSuites({
       flavour,
-      kernel: options.bzimage ?? kernels.get(flavour)!.bzImage,
+      kernel: bzImageOf(flavour),
       root,
       suites: suites.get(flavour)!,
       signal,
