@@ -26,7 +26,8 @@ export const SHN_ABS = 0xfff1;
 export const SHN_LORESERVE = 0xff00;
 
 export const NOTE_OWNER = 'driftpatch';
-export const NOTE = { schema: 1, buildId: 2, sha256: 3 } as const;
+/** Beyond the numbers that readelf has names for. */
+export const NOTE = { schema: 0x64500001, buildId: 0x64500002, sha256: 0x64500003 } as const;
 export const NOTE_SECTION = '.note.driftpatch';
 export const PLAN_SECTION = '.driftpatch.plan';
 
