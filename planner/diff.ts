@@ -141,9 +141,9 @@ function checkRelated(
 function sift(findings: readonly RuleFinding[], allow: readonly Allowance[]) {
   const refusals: Finding[] = [];
   const notes: Finding[] = [];
-  for (const { allowable, code, symbol, message } of findings) {
+  for (const { allowable, noteOnly, code, symbol, message } of findings) {
     const allowed = allow.some((one) => one.code === code && (one.symbol === null || one.symbol === symbol));
-    (allowable && allowed ? notes : refusals).push({ code, symbol, message });
+    (noteOnly || (allowable && allowed) ? notes : refusals).push({ code, symbol, message });
   }
   return { refusals, notes };
 }

@@ -131,6 +131,13 @@ export class DataCopier {
       return this.#binder.bind({ from: null, address: addend, loaded: false }, { ...place, direct: false });
     const { name, version } = importOf(image, symbol);
     if (type === R_X86_64.abs64 || type === R_X86_64.globDat) {
+      const old = this.#binder.plan.context.before.image;
+      if (!old.dynamicSymbols.some((known, i) => known.name === name && old.versions[i] === version))
+        return this.#binder.refuse(
+          'IMPORT_NEW',
+          name,
+          `${place.at} needs ${name}, which the old file does not import; use a function that it imports already`,
+        );
       const to = this.#builder.imported(name, version);
       return { symbol: to.symbol, offset: addend };
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * What the planner cannot take apart: FUNCTION_UNSIZED (assembly without .size, whose end is a guess), CODE_UNDECODABLE, and
- * IFUNC_CHANGED (a resolver has run already when the process started).
+ * What the planner cannot take apart: FUNCTION_UNSIZED (assembly without .size, whose end is a guess), CODE_UNDECODABLE,
+ * IFUNC_CHANGED (a resolver has run already when the process started), TEXT_RELOCATION (the loader writes into the code), and
+ * ABSOLUTE_CODE (a program that is not position-independent has addresses where others have numbers).
  */
 import { STT_IFUNC } from '../elf/symbols.js';
 import type { Judged, RuleFinding } from './rule.js';
@@ -12,7 +13,21 @@ export function codeShape({ plan, placed }: Judged): RuleFinding[] {
   const resolvers = new Set(after.image.symbols.filter(({ type }) => type === STT_IFUNC).map(({ value }) => value));
   const add = (code: string, symbol: string, message: string) =>
     findings.push({ code, symbol, message, allowable: false });
+  if (after.image.kind === 'exec' && placed.length > 0)
+    findings.push({
+      code: 'ABSOLUTE_CODE',
+      symbol: null,
+      message: `${after.image.file} is not position-independent, which is not supported yet; build both files with -fPIE -pie`,
+      allowable: false,
+    });
+  const filled = [...after.image.relocations.keys()];
   for (const fn of placed) {
+    if (filled.some((address) => address >= fn.address && address < fn.address + fn.size))
+      add(
+        'TEXT_RELOCATION',
+        fn.name,
+        `function ${fn.name} holds an address that the loader fills in; build it with -fPIC`,
+      );
     if (!fn.sized)
       add(
         'FUNCTION_UNSIZED',

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: MIT
 /** All rules, in the order their findings are told. */
+import { alwaysRunning } from './always-running.js';
 import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
 import { entry } from './entry.js';
+import { layoutChanged } from './layout-changed.js';
 import type { Judged, Rule, RuleFinding } from './rule.js';
 import { startUp } from './start-up.js';
 import { threadLocal } from './thread-local.js';
 import { toolchain } from './toolchain.js';
 import { unwind } from './unwind.js';
 
-const rules: readonly Rule[] = [toolchain, dataChanged, startUp, codeShape, entry, threadLocal, unwind];
+const rules: readonly Rule[] = [
+  toolchain,
+  layoutChanged,
+  dataChanged,
+  startUp,
+  codeShape,
+  entry,
+  threadLocal,
+  unwind,
+  alwaysRunning,
+];
 
 /** Codes that --allow may name. */
 export const ALLOWABLE: readonly string[] = [

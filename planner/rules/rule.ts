@@ -11,6 +11,8 @@ import type { Plan } from '../plan.js';
 
 export interface RuleFinding extends Finding {
   readonly allowable: boolean;
+  /** Only tells the author something: refuses nothing. */
+  readonly noteOnly?: true;
 }
 
 export interface Judged {
