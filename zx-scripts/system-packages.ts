@@ -74,8 +74,9 @@ export async function ensurePackages(wanted: readonly SystemPackage[], say: (lin
     await install();
   } catch {
     // The machine's lists may be absent or old: a fresh machine has none.
-    await quiet`${apt} update`;
-    await install();
+    const updated = await $({ quiet: true, nothrow: true })`${apt} update`;
+    const installed = await $({ quiet: true, nothrow: true })`${apt} install -y --no-install-recommends ${missing}`;
+    if (installed.exitCode !== 0) throw new MissingPackagesError(missing, refusalOf(`${updated}${installed}`));
   }
   const still = await missingOf(missing);
   if (still.length > 0) throw new MissingPackagesError(still, 'apt-get did not install them');
@@ -88,6 +89,15 @@ async function missingOf(wanted: readonly SystemPackage[]): Promise<SystemPackag
   const { stdout } = await $({ quiet: true, nothrow: true })`dpkg-query ${format} --show ${names}`;
   const installed = new Set(stdout.split('\n').map((line) => line.trim()));
   return names.filter((name) => !installed.has(`${name} installed`));
+}
+
+/** What apt-get's errors say, for a person; and what else helps where Debian's kernel source is not to be had. */
+function refusalOf(output: string): string {
+  const errors = output.split('\n').filter((line) => line.startsWith('E: '));
+  const hint = /linux-source-6\.12/.test(errors.join())
+    ? '; or set KERNEL_SOURCE to a Linux 6.12 folder or tarball'
+    : '';
+  return `apt-get could not install them (${errors.join(' ') || 'it did not say why'}${hint})`;
 }
 
 /** The words that make a command run as root: none for root itself; null if there is no way. */

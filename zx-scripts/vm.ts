@@ -91,5 +91,10 @@ async function main(command: readonly string[], options: Options): Promise<numbe
   return failedVm;
 }
 
+for (const { long } of program.options)
+  if (process.env[`npm_config_${long?.slice(2)}`] === 'true') {
+    complain(`vm: npm took ${long} for itself; write it behind npm's own --: npm run vm -- ${long} VALUE -- COMMAND`);
+    process.exit(2);
+  }
 program.parse();
 await reportAndExit('vm', () => main(program.args, program.opts<Options>()));

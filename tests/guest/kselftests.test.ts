@@ -16,6 +16,7 @@ const makefile = readFileSync(`${project}kernel-tree/tools/testing/selftests/mmv
 const programs = /^MMVIEW_TESTS := (.+)$/m.exec(makefile)?.[1]?.trim().split(/\s+/) ?? [];
 
 /** The stress verifies its data for 30 s on the kernel that checks itself; on the plain one a shorter time is enough. */
+// (Its files are on a file system that can hold swap.)
 const stressSeconds = process.env.DRIFTPATCH_KERNEL === 'debug' ? 30 : 10;
 
 const kselftests = suite('kselftests');
@@ -25,7 +26,7 @@ kselftests('the Makefile names programs', () => {
 });
 
 for (const program of programs) {
-  const words = program === 'stress' ? ['-t', String(stressSeconds)] : [];
+  const words = program === 'stress' ? ['-t', String(stressSeconds), '-d', '/var/tmp'] : [];
   const ran = spawnSync(`${project}dist/tests/kselftests/${program}`, words, {
     encoding: 'utf8',
     timeout: 600_000,
