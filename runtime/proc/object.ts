@@ -10,7 +10,7 @@
 import { basename } from 'node:path';
 import { type RunAddress, runAddress } from '../../planner/index.js';
 import { type Mapping, mappingAt } from './maps.js';
-import { type Process, printable } from './process.js';
+import { type Process, printable, USER_SPACE_END } from './process.js';
 
 export interface LoadedObject {
   readonly path: string;
@@ -93,7 +93,7 @@ function readSegments(process: Process, address: number): Segment[] {
   const segments: Segment[] = [];
   for (let at = 0; at < table.length; at += 56) {
     const [offset, link, size] = [8, 16, 40].map((field) => Number(table.readBigUInt64LE(at + field)));
-    if (![offset, link, size].every(Number.isSafeInteger)) return [];
+    if (![offset!, link!, size!, link! + size!].every((value) => value < USER_SPACE_END)) return [];
     segments.push({
       type: table.readUInt32LE(at),
       flags: table.readUInt32LE(at + 4),

@@ -10,6 +10,9 @@ import { RuntimeError } from '../errors.js';
 import { close, pidfdOpen, pidfdProbe, SysError } from '../sys/calls.js';
 import { type Mapping, parseMaps } from './maps.js';
 
+/** Where user space ends on x86-64, for all that does not ask for more. */
+export const USER_SPACE_END = 2 ** 47;
+
 export interface ThreadName {
   readonly tid: number;
   readonly name: string;
@@ -71,6 +74,8 @@ export class Process {
 
   /** `length` bytes of the base at `address`, or null where (part of) it cannot be read. */
   read(address: number, length: number): Buffer | null {
+    // Addresses come from the target's own memory, too: whatever stands there, it is no reason to fail.
+    if (!(address >= 0 && address + length <= USER_SPACE_END)) return null;
     const bytes = Buffer.alloc(length);
     let done = 0;
     try {

@@ -1,5 +1,5 @@
-// guest: plain debug
 // SPDX-License-Identifier: MIT
+// guest: plain debug
 /** A live process is patched with the real commands: all its threads run the new code, none waits, its data is whole. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Looking at live processes: who runs what, found in memory and not in files. */
-import { closeSync, copyFileSync, openSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -119,6 +128,35 @@ test('an ELF file that is only mapped to be read is not a loaded object', async 
     );
     assert.not(loadedObjects(process, maps).some(({ path }) => path === fixed));
   });
+});
+
+test('a mapped file whose headers lie is no object, and no reason to fail', async () => {
+  const honest = readFileSync(pie);
+  const segments = Number(honest.readBigUInt64LE(32));
+  const lies: [string, (bytes: Buffer) => void][] = [
+    ['headers far away', (bytes) => bytes.fill(0xff, 32, 40)],
+    ['too many headers', (bytes) => bytes.writeUInt16LE(0xffff, 56)],
+    ['segments everywhere', (bytes) => bytes.fill(0xff, segments, segments + 600)],
+    ['huge segments', (bytes) => bytes.fill(0xff, segments + 40, segments + 46)],
+  ];
+  for (const [lie, change] of lies) {
+    const file = `${pie}.lie`;
+    const bytes = Buffer.from(honest);
+    change(bytes);
+    writeFileSync(file, bytes);
+    const { pid } = await workshop.run(fixed, file);
+    await looking(pid, (process) => {
+      const maps = process.maps();
+      assert.ok(
+        maps.some(({ path }) => path === file),
+        lie,
+      );
+      assert.not(
+        loadedObjects(process, maps).some(({ path }) => path === file),
+        lie,
+      );
+    });
+  }
 });
 
 test('threads are listed with their names', async () => {
