@@ -16,6 +16,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type RunAddress, runAddress } from '../planner/index.js';
+import { PAGE } from './link/layout.js';
 import { RecordReader, RecordWriter } from './record-bytes.js';
 
 export type Consistency = 'strict' | 'entry';
@@ -144,6 +145,8 @@ function isSound(record: PatchRecord, address: RunAddress): boolean {
   const end = record.arena + record.codeSize;
   return (
     record.arena === address &&
+    record.codeSize > 0 &&
+    record.codeSize % PAGE === 0 &&
     NAME.test(record.name) &&
     HEX.test(record.buildId) &&
     record.functions.every((f) => f.body > record.arena && f.body + f.bodySize <= end)

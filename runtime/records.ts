@@ -32,7 +32,7 @@ export function findRecords(process: Process, maps: readonly Mapping[]): PatchRe
     // Neighbouring arenas may show as one mapping: behind one arena's code part the next may begin.
     for (let at: number = mapping.start; at < mapping.end; ) {
       const record = readRecord(process, at, mapping.end);
-      if (!record || record.codeSize <= 0) break;
+      if (!record) break;
       records.push(record);
       at += record.codeSize;
     }

@@ -76,7 +76,8 @@ test('a record that says it stands elsewhere is a copy, and not believed', () =>
   assert.is(decodeRecord(encodeRecord(RECORD), runAddress(ARENA + 4096)), null);
 });
 
-test('well-formed lies are not believed: a body outside the arena, a name that is none', () => {
+test('well-formed lies are not believed: a body outside the arena, a name that is none, no whole pages', () => {
+  assert.is(decodeRecord(encodeRecord({ ...RECORD, codeSize: 0x3001 }), ARENA), null);
   const body = { ...RECORD.functions[0]!, body: runAddress(ARENA + 0x3000) };
   assert.is(decodeRecord(encodeRecord({ ...RECORD, functions: [body] }), ARENA), null);
   assert.is(decodeRecord(encodeRecord({ ...RECORD, name: '\u001b[2J' }), ARENA), null);
