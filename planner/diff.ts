@@ -166,7 +166,7 @@ function makePatch(
         detourOffset: detourOffset(old),
         bytes: old.section.bytes.slice(start, start + DETOUR_SIZE),
       },
-      new: { section: placed.get(now)!, offset: 0, size: now.size },
+      new: { section: placed.get(now)!.section, offset: placed.get(now)!.offset, size: now.size },
       oldParts: old.parts.map(({ address, size }) => ({ address: linkAddress(address), size })),
     };
   });

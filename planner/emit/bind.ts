@@ -17,6 +17,7 @@ import type { Finding } from '../patch-file/model.js';
 import type { Plan } from '../plan.js';
 import type { Binding, PatchBuilder } from './builder.js';
 import { DataCopier } from './copy.js';
+import type { PlacedCode } from './stubs.js';
 
 export interface Place {
   /** For messages: FUNCTION+0xOFFSET, or a data object's name. */
@@ -30,11 +31,11 @@ export class Binder {
   readonly refusals: Finding[] = [];
   readonly plan: Plan;
   readonly builder: PatchBuilder;
-  readonly #place: (fn: CodeFunction) => number;
+  readonly #place: (fn: CodeFunction) => PlacedCode;
   readonly #modified: ReadonlySet<CodeFunction>;
   readonly #copier: DataCopier;
 
-  constructor(plan: Plan, builder: PatchBuilder, place: (fn: CodeFunction) => number) {
+  constructor(plan: Plan, builder: PatchBuilder, place: (fn: CodeFunction) => PlacedCode) {
     this.plan = plan;
     this.builder = builder;
     this.#place = place;
@@ -91,8 +92,7 @@ export class Binder {
     const comesAlong = this.#modified.has(unit) || !functions.oldOf.has(unit);
     const entry = offset === 0 && fn === unit;
     if (comesAlong && (place.direct || !entry || old === undefined)) {
-      const base = this.builder.inPatch(fn.name, this.#place(fn), 0);
-      return { symbol: base.symbol, offset };
+      return { symbol: this.#inPatch(fn), offset };
     }
     if (old === undefined) return this.#unresolved({ kind: 'function', fn, offset }, place);
     if (offset === 0) return this.builder.inTarget(comesAlong ? `${fn.name}@old` : fn.name, old.address, 0);
@@ -126,8 +126,12 @@ export class Binder {
     const { after } = this.plan.context;
     // an entry that can never be taken may lead right behind the function
     const fn = after.functionAt(address) ?? after.functionAt(address - 1)!;
-    const base = this.builder.inPatch(fn.name, this.#place(fn), 0);
-    return { symbol: base.symbol, offset: address - fn.address };
+    return { symbol: this.#inPatch(fn), offset: address - fn.address };
+  }
+
+  #inPatch(fn: CodeFunction): number {
+    const { section, offset } = this.#place(fn);
+    return this.builder.inPatch(fn.name, section, offset).symbol;
   }
 
   #bindThreadLocal(referent: Extract<Referent, { kind: 'tls' }>, place: Place): Binding | null {

@@ -13,7 +13,6 @@ import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import type { Binder, Place } from './bind.js';
 import type { Binding, PatchBuilder } from './builder.js';
-import { alignOf } from './emit.js';
 
 const MOST_DATA_ALIGN = 64;
 /** Unnamed constants whose address is taken: where they end is not known, so bytes behind them come along. */
@@ -130,6 +129,12 @@ export class DataCopier {
     if (type === R_X86_64.relative)
       return this.#binder.bind({ from: null, address: addend, loaded: false }, { ...place, direct: false });
     const { name, version } = importOf(image, symbol);
+    const own = image.dynamicSymbols[symbol];
+    // a symbol that the object exports itself: it, unless somebody interposed it, which nobody is known to do
+    if (type === R_X86_64.abs64 && own !== undefined && own.section !== 0) {
+      const to = this.#binder.bind({ from: null, address: own.value, loaded: false }, { ...place, direct: false });
+      return to && { symbol: to.symbol, offset: to.offset + addend };
+    }
     if (type === R_X86_64.abs64 || type === R_X86_64.globDat) {
       const old = this.#binder.plan.context.before.image;
       if (!old.dynamicSymbols.some((known, i) => known.name === name && old.versions[i] === version))
@@ -155,4 +160,11 @@ export class DataCopier {
     if (made !== null) this.#copies.set(key, made);
     return made;
   }
+}
+
+/** The largest power of two up to `most` that divides `address`. */
+export function alignOf(address: number, most: number): number {
+  let align = 1;
+  while (align < most && address % (align * 2) === 0) align *= 2;
+  return align;
 }

@@ -7,36 +7,37 @@
  * first, then filled, so that functions may refer to each other in any order.
  */
 import { instructionsOf, referenceOf } from '../compare/functions.js';
-import { type Instruction, isBranch } from '../core/instruction.js';
-import { Kind } from '../core/load.js';
+import { isBranch } from '../core/instruction.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Finding } from '../patch-file/model.js';
 import type { Plan } from '../plan.js';
 import { Binder } from './bind.js';
 import { PatchBuilder } from './builder.js';
+import { alignOf } from './copy.js';
+import { type PlacedCode, shortExits, withStubs } from './stubs.js';
 
 export interface Emitted {
   readonly builder: PatchBuilder;
   readonly refusals: readonly Finding[];
   /** Where each function and part of a function of the new file is in the patch. */
-  readonly placed: ReadonlyMap<CodeFunction, number>;
+  readonly placed: ReadonlyMap<CodeFunction, PlacedCode>;
 }
 
 const MOST_CODE_ALIGN = 64;
 
 export function emit(plan: Plan): Emitted {
   const builder = new PatchBuilder();
-  const placed = new Map<CodeFunction, number>();
+  const placed = new Map<CodeFunction, PlacedCode>();
   const queue: CodeFunction[] = [];
-  const place = (fn: CodeFunction): number => {
+  const place = (fn: CodeFunction): PlacedCode => {
     const known = placed.get(fn);
     if (known !== undefined) return known;
     const unit = unitOf(fn);
     for (const part of [unit, ...unit.parts]) {
-      const start = part.address - part.section.address;
-      const bytes = part.section.bytes.slice(start, start + part.size);
-      placed.set(part, builder.addSection(`.text.${part.name}`, 'code', alignOf(part.address, MOST_CODE_ALIGN), bytes));
+      const { bytes, offset, stubs } = withStubs(part, shortExits(part));
+      const section = builder.addSection(`.text.${part.name}`, 'code', alignOf(part.address, MOST_CODE_ALIGN), bytes);
+      placed.set(part, { section, offset, stubs });
       queue.push(part);
     }
     return placed.get(fn)!;
@@ -44,59 +45,44 @@ export function emit(plan: Plan): Emitted {
   for (const unit of plan.modified) place(unit.new);
   const binder = new Binder(plan, builder, place);
   // binding one function may place another: the queue grows while it is worked off
-  for (let fn = queue.shift(); fn !== undefined; fn = queue.shift()) relocateFunction(binder, builder, placed, fn);
+  for (let fn = queue.shift(); fn !== undefined; fn = queue.shift())
+    relocateFunction(binder, builder, placed.get(fn)!, fn);
   return { builder, refusals: binder.refusals, placed };
 }
 
-function relocateFunction(
-  binder: Binder,
-  builder: PatchBuilder,
-  placed: ReadonlyMap<CodeFunction, number>,
-  fn: CodeFunction,
-): void {
-  const section = placed.get(fn)!;
-  builder.inPatch(fn.name, section, 0);
+function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCode, fn: CodeFunction): void {
+  const { section, offset: base } = home;
+  builder.inPatch(fn.name, section, base);
   const { bytes } = builder.sections[section]!;
   for (const instruction of instructionsOf(fn)) {
-    if (instruction.fieldSize === 0) continue;
-    const reference = referenceOf(fn, instruction);
-    const own = reference.address >= fn.address && reference.address < fn.address + fn.size;
+    const { offset, fieldAt, fieldSize, length, kind } = instruction;
+    if (fieldSize === 0) continue;
+    const { address, loaded } = referenceOf(fn, instruction);
+    const own = address >= fn.address && address < fn.address + fn.size;
+    const direct = isBranch(kind);
     // code that moves as a whole keeps its distances
-    if (own && (isBranch(instruction.kind) || reference.address !== fn.address)) continue;
-    relocateField(binder, builder, section, bytes, fn, instruction, reference.address);
+    if (own && (direct || address !== fn.address)) continue;
+    const at = `${fn.name}+0x${offset.toString(16)}`;
+    const field = base + offset + fieldAt;
+    if (fieldSize !== 4) {
+      const stub = home.stubs.get(address);
+      const distance = stub === undefined ? Number.NaN : stub - (base + offset + length);
+      if (distance >= -128 && distance <= 127) bytes[field] = distance & 0xff;
+      else
+        binder.refuse(
+          'BRANCH_TOO_SHORT',
+          fn.name,
+          `${at}: a short branch leaves the function and cannot be made longer; reorder the source`,
+        );
+      continue;
+    }
+    const to = binder.bind({ from: fn, address, loaded }, { at, direct, fn });
+    if (to === null) continue;
+    bytes.fill(0, field, field + 4);
+    builder.relocate(section, field, direct ? R_X86_64.plt32 : R_X86_64.pc32, to, fieldAt - length);
   }
-}
-
-function relocateField(
-  binder: Binder,
-  builder: PatchBuilder,
-  section: number,
-  bytes: Uint8Array,
-  fn: CodeFunction,
-  instruction: Instruction,
-  address: number,
-): void {
-  const { offset, fieldAt, fieldSize, length, kind } = instruction;
-  const at = `${fn.name}+0x${offset.toString(16)}`;
-  if (fieldSize !== 4) {
-    binder.refuse(
-      'REFERENCE_UNRESOLVED',
-      fn.name,
-      `${at}: a short branch leaves the function; build with another -O level`,
-    );
-    return;
+  for (const [address, stub] of home.stubs) {
+    const to = binder.bind({ from: fn, address, loaded: false }, { at: fn.name, direct: true, fn });
+    if (to !== null) builder.relocate(section, stub + 1, R_X86_64.plt32, to, -4);
   }
-  const direct = isBranch(kind);
-  const to = binder.bind({ from: fn, address, loaded: kind === Kind.memory }, { at, direct, fn });
-  if (to === null) return;
-  const field = offset + fieldAt;
-  bytes.fill(0, field, field + 4);
-  builder.relocate(section, field, direct ? R_X86_64.plt32 : R_X86_64.pc32, to, fieldAt - length);
-}
-
-/** The largest power of two up to `most` that divides `address`. */
-export function alignOf(address: number, most: number): number {
-  let align = 1;
-  while (align < most && address % (align * 2) === 0) align *= 2;
-  return align;
 }

@@ -63,7 +63,7 @@ export function entry({ plan }: Judged): RuleFinding[] {
         message: `function ${old.name} has ${room} bytes at 0x${(old.address + start).toString(16)}, a detour needs ${DETOUR_SIZE}; change its callers instead`,
         allowable: false,
       });
-    for (let i = 1; i < DETOUR_SIZE; i++) entries.set(old.address + start + i, old);
+    for (let i = 1; i < Math.min(DETOUR_SIZE, room); i++) entries.set(old.address + start + i, old);
   }
   for (const fn of before.functions)
     for (const instruction of instructionsOf(fn)) {

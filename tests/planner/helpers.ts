@@ -1,6 +1,121 @@
 // SPDX-License-Identifier: MIT
 /** What several planner suites need: fixtures compiled on the spot, golden files, and the shared corpus if it is there. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
 import type { ElfImage } from '../../planner/elf/image.js';
+import { type DiffOptions, type DiffResult, diff } from '../../planner/index.js';
+
+/** The folder of this suite's sources, seen from dist/tests/planner. */
+const sources = fileURLToPath(new URL('../../../tests/planner/', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+let scratch: string | null = null;
+
+/** A folder that is gone when the process ends. */
+export function scratchFolder(): string {
+  if (scratch === null) {
+    const folder = mkdtempSync(join(tmpdir(), 'driftpatch-planner-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    scratch = folder;
+  }
+  return scratch;
+}
+
+export interface Build {
+  /** Flags for both files, for the old one, for the new one. */
+  readonly flags?: readonly string[];
+  readonly old?: readonly string[];
+  readonly new?: readonly string[];
+}
+
+export interface Pair {
+  readonly oldPath: string;
+  readonly newPath: string;
+  readonly old: Uint8Array;
+  readonly new: Uint8Array;
+}
+
+const COMMON = ['-O2', '-g', '-fPIE', '-pie', '-Wl,--build-id', '-fcf-protection=none', '-w'];
+const built = new Map<string, Pair>();
+
+/** fixtures/NAME compiled twice, the second time with -DNEW. */
+export function compilePair(name: string, build: Build = {}): Pair {
+  const key = `${name} ${JSON.stringify(build)}`;
+  const known = built.get(key);
+  if (known) return known;
+  const source = join(sources, 'fixtures', name);
+  const compile = (which: 'old' | 'new') => {
+    const output = join(scratchFolder(), `${built.size}-${name}.${which}`);
+    const define = which === 'new' ? ['-DNEW'] : [];
+    const compiler = name.endsWith('.cpp') ? 'g++' : 'gcc';
+    execFileSync(compiler, [
+      ...COMMON,
+      ...define,
+      ...(build.flags ?? []),
+      ...(build[which] ?? []),
+      '-o',
+      output,
+      source,
+    ]);
+    return output;
+  };
+  const [oldPath, newPath] = [compile('old'), compile('new')];
+  const pair = { oldPath, newPath, old: readFileSync(oldPath), new: readFileSync(newPath) };
+  built.set(key, pair);
+  return pair;
+}
+
+export const diffPair = (pair: Pair, options: DiffOptions = {}): DiffResult =>
+  diff(pair.old, pair.new, { oldName: 'program', newName: 'program.new', name: 'fix', ...options });
+
+/** What of a result is worth keeping: no addresses, sizes or times, which change with the compiler. */
+export function summary(result: DiffResult): unknown {
+  const { functions, data, refusals, notes, differs } = result;
+  return {
+    differs,
+    functions: functions.map(({ name, change }) => `${change} ${name}`),
+    data: data.map(({ name, change, section }) => `${change} ${name} in ${section}`),
+    refusals: refusals.map(({ code, symbol }) => `${code} ${symbol}`),
+    notes: notes.map(({ code, symbol }) => `${code} ${symbol}`),
+  };
+}
+
+/** Compares with expected/NAME.json; UPDATE_GOLDEN=1 writes it instead. */
+export function golden(name: string, actual: unknown): void {
+  const path = join(sources, 'expected', `${name}.json`);
+  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, `${JSON.stringify(actual, null, 2)}\n`);
+  assert.equal(actual, JSON.parse(readFileSync(path, 'utf8')), name);
+}
+
+/** Old and new build of a fix in the shared corpus, or null, said aloud, if the corpus is not here. */
+export function corpusPair(program: string, fix: string): Pair | null {
+  const archive = join(root, '../shared/corpus', `${program}.tar.zst`);
+  if (!existsSync(archive)) {
+    console.log(`  skipped: the shared corpus has no ${program}.tar.zst here`);
+    return null;
+  }
+  const folder = join(scratchFolder(), program);
+  if (!existsSync(folder)) {
+    const list = execFileSync(
+      'sh',
+      ['-c', 'zstd -dc --long=31 "$0" | tar -x -C "$1" && ls "$1"', archive, scratchFolder()],
+      {
+        encoding: 'utf8',
+      },
+    );
+    assert.match(list, program);
+  }
+  const name = execFileSync('ls', [folder], { encoding: 'utf8' })
+    .split('\n')
+    .find((entry) => entry.startsWith(fix));
+  if (name === undefined) throw new Error(`no fix ${fix} in the corpus of ${program}`);
+  const [oldPath, newPath] = ['old', 'new'].map((side) => join(folder, name, side, program)) as [string, string];
+  return { oldPath, newPath, old: readFileSync(oldPath), new: readFileSync(newPath) };
+}
 
 /** The bytes of .text. */
 export function textOf(image: ElfImage): Uint8Array {
