@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/** Bad input: one clear line and status 2, in bounded time, and no file is written. Through the library and the command. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { diff, ElfError } from '../../planner/index.js';
+import { compilePair, scratchFolder } from './helpers.js';
+
+const test = suite('bad-input');
+const cli = fileURLToPath(new URL('../../planner/cli.js', import.meta.url));
+const pair = compilePair('program.c', { new: ['-DONE=1', '-DSHIFT'] });
+const folder = join(scratchFolder(), 'output');
+mkdirSync(folder);
+
+const run = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 60_000 });
+const file = (name: string, bytes: Uint8Array | string) => {
+  const path = join(scratchFolder(), name);
+  writeFileSync(path, bytes);
+  return path;
+};
+const patched = (at: number, ...values: number[]) => {
+  const bytes = Uint8Array.from(pair.new);
+  bytes.set(values, at);
+  return bytes;
+};
+
+const inputs: readonly [string, () => string, RegExp][] = [
+  ['empty', () => file('empty', ''), /not an ELF file.*empty/],
+  ['a script', () => file('script', '#!/bin/sh\nexit 0\n'), /not an ELF file.*23212f62/],
+  ['a directory', () => folder, /not a regular file.*directory/],
+  ['missing', () => join(folder, 'nothing'), /cannot be read: ENOENT/],
+  ['truncated in the header', () => file('header', pair.new.slice(0, 40)), /ends too early/],
+  ['truncated in the middle', () => file('middle', pair.new.slice(0, pair.new.length / 2)), /ends too early/],
+  ['32-bit', () => file('class', patched(4, 1)), /not a 64-bit file/],
+  ['big-endian', () => file('endian', patched(5, 2)), /not a little-endian file/],
+  ['ARM', () => file('machine', patched(18, 183, 0)), /not for x86-64/],
+  ['a core file', () => file('core', patched(16, 4, 0)), /core file/],
+  ['an object file', () => file('object', patched(16, 1, 0)), /relocatable object/],
+  ['stripped', () => stripped(), /no symbol table.*before `strip`/],
+  ['without a build id', () => compilePair('refuse-other.c', { flags: ['-Wl,--build-id=none'] }).oldPath, /no build id/],
+  ['2 GiB of zeros', () => sparse(), /not an ELF file/],
+];
+
+function stripped(): string {
+  const path = join(scratchFolder(), 'stripped');
+  spawnSync('strip', ['-o', path, pair.newPath]);
+  return path;
+}
+
+function sparse(): string {
+  const path = file('sparse', '');
+  truncateSync(path, 2 ** 31);
+  return path;
+}
+
+for (const [title, make, message] of inputs) {
+  test(`${title}: one line, status 2, no file`, () => {
+    const path = make();
+    const output = join(folder, 'x.drift');
+    for (const args of [
+      [path, pair.newPath],
+      [pair.oldPath, path],
+    ]) {
+      if (title === 'without a build id' && args[1] === path) continue;
+      const { status, stderr, stdout } = run('diff', args[0]!, args[1]!, '-o', output);
+      assert.is(status, 2, stderr);
+      assert.match(stderr, message);
+      assert.is(stderr.trimEnd().split('\n').length, 1, stderr);
+      assert.is(stdout, '');
+    }
+    assert.equal(readdirSync(folder), []);
+  });
+}
+
+test('mutated files end in an ElfError or a result, never in a fault', () => {
+  let seed = 4711;
+  const next = () => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return seed >>> 4;
+  };
+  const headers = Number(new DataView(pair.new.buffer, pair.new.byteOffset).getBigUint64(40, true));
+  let errors = 0;
+  const start = Date.now();
+  for (let round = 0; round < 300; round++) {
+    const bytes = Uint8Array.from(pair.new);
+    // half of the damage goes where it hurts: into the header and the section headers
+    for (let i = 0; i < 3; i++) {
+      const at = round % 2 === 0 ? next() % bytes.length : next() % 2 === 0 ? next() % 64 : headers + (next() % (bytes.length - headers));
+      bytes[at] = next() & 0xff;
+    }
+    try {
+      diff(pair.old, bytes, { name: 'fix' });
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      errors++;
+    }
+  }
+  console.log(`  ${errors} of 300 are errors, ${Date.now() - start} ms`);
+  assert.ok(errors > 30);
+  assert.ok(Date.now() - start < 240_000);
+});
+
+test('statuses: 0 written, 3 the same, 4 refused, 2 usage', () => {
+  const output = join(folder, 'y.drift');
+  assert.is(run('diff', pair.oldPath, pair.newPath, '-o', output).status, 0);
+  assert.ok(existsSync(output));
+  assert.is(run('inspect', output).status, 0);
+  const same = run('diff', pair.oldPath, pair.oldPath, '-o', join(folder, 'same.drift'));
+  assert.is(same.status, 3);
+  assert.match(same.stderr, /do not differ/);
+  const layout = compilePair('layout.c');
+  const refused = run('diff', layout.oldPath, layout.newPath, '-o', join(folder, 'refused.drift'));
+  assert.is(refused.status, 4);
+  assert.match(refused.stderr, /LAYOUT_CHANGED: struct request: member deadline/);
+  for (const args of [[], ['diff', 'a'], ['diff', pair.oldPath, pair.newPath], ['build', '--', 'make'], ['nonsense']])
+    assert.is(run(...args).status, 2, args.join(' '));
+  const allow = run('diff', pair.oldPath, pair.newPath, '-o', output, '--allow', 'IMPORT_NEW');
+  assert.is(allow.status, 2);
+  assert.match(allow.stderr, /expected one of/);
+  assert.is(run('diff', pair.oldPath, pair.newPath, '-o', pair.oldPath).status, 2);
+  assert.is(run('diff', pair.oldPath, pair.newPath, '-o', output, '--old-debug', 'x').status, 2);
+  assert.equal(readdirSync(folder), ['y.drift']);
+});
+
+test('--json prints one object with the fields of the interface', () => {
+  const output = join(folder, 'z.drift');
+  const { status, stdout } = run('diff', pair.oldPath, pair.newPath, '-o', output, '--json');
+  assert.is(status, 0);
+  const json = JSON.parse(stdout);
+  assert.equal(Object.keys(json), ['schema', 'target', 'functions', 'data', 'imports', 'refusals', 'notes', 'output', 'timing']);
+  assert.equal(Object.keys(json.functions[0]), ['name', 'change', 'old', 'new', 'reasons']);
+  assert.equal(Object.keys(json.timing), ['totalMs', 'compareMs', 'textBytes']);
+  assert.is(json.output, output);
+  assert.is(json.target.kind, 'pie');
+  const refused = run('diff', compilePair('layout.c').oldPath, compilePair('layout.c').newPath, '-o', output, '--json');
+  assert.is(JSON.parse(refused.stdout).output, null);
+  assert.is(refused.stderr, '');
+});
+
+test.run();
