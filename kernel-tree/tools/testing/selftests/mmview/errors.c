@@ -300,10 +300,10 @@ static int pread_and_pwrite_errors(void)
 
 	setup(true);
 	stub_write(stub, 99);
-	CHECK(writable && memfd >= 0 && !ftruncate(memfd, PAGE) && !munmap(hole, PAGE));
+	CHECK(writable && memfd >= 0 && !ftruncate(memfd, PAGE));
 	memset(writable, 0x55, PAGE);
 	shared = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, memfd, 0);
-	CHECK(shared != MAP_FAILED);
+	CHECK(shared != MAP_FAILED && !munmap(hole, PAGE));
 
 	REFUSED(pwrite(view, stub, STUB_SIZE, (off_t)(uintptr_t)hole), EFAULT);
 	REFUSED(pread(view, stub, STUB_SIZE, (off_t)(uintptr_t)hole), EFAULT);
