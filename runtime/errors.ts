@@ -26,6 +26,11 @@ const table = {
     4,
     (f) => `this kernel (${f.kernel}) has no mmview_clone; boot the project's kernel: npm run vm -- COMMAND`,
   ],
+  VIEWS_UNSUPPORTED: [
+    4,
+    (f) =>
+      `no views for process ${f.pid}: the machine runs with five-level page tables (boot with no5lvl), or the process has an LDT under KPTI`,
+  ],
 
   WRONG_BUILD: [
     4,

@@ -172,6 +172,10 @@ function translate(pid: number, error: unknown, facts: Record<string, string | n
   switch (errno) {
     case 'ENOSYS':
       return new RuntimeError('NO_VIEWS', { kernel: release() }, options);
+    // One number, two names.
+    case 'ENOTSUP':
+    case 'EOPNOTSUPP':
+      return new RuntimeError('VIEWS_UNSUPPORTED', { pid }, options);
     case 'EPERM':
       return new RuntimeError('NO_PERMISSION', { pid, what: error.message }, options);
     case 'ESRCH':

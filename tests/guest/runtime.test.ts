@@ -2,7 +2,7 @@
 // guest: plain debug
 /** A live process is patched with the real commands: all its threads run the new code, none waits, its data is whole. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -30,6 +30,7 @@ function patchTo(version: 2 | 3): string {
   return file;
 }
 
+chmodSync(folder, 0o755);
 const fixAnswer = patchTo(2);
 const fixHold = patchTo(3);
 
@@ -60,7 +61,7 @@ test('every thread of a live process runs the new function, running, sleeping an
   assert.ok(before.threads.every(({ answer }) => answer === 1));
 
   const result = json(apply(fixAnswer, workers, '--json'), 0);
-  assert.is(result.state, 'applied');
+  assert.equal([result.state, result.already], ['applied', false]);
   assert.equal(result.threads, { total: 6, migrated: 6 });
   assert.ok(result.timing.cloneUs > 0 && result.timing.transitionUs > 0 && result.timing.foldUs > 0);
 
@@ -70,21 +71,21 @@ test('every thread of a live process runs the new function, running, sleeping an
   for (const arena of workers.arenas()) assert.not.match(arena, /wx/);
 });
 
-test('threads that are born later run the new function', async () => {
+test('of a patched process: later threads run the new function, the same patch is done, another one is refused', async () => {
   const workers = await start();
   json(apply(fixAnswer, workers, '--json'), 0);
   workers.send('spawn');
   await workers.until(({ threads }) =>
     threads.some(({ name, answer }) => name === 'newborn' && answer === answerOf(2, name)),
   );
-});
 
-test('applying again is done, and changes nothing', async () => {
-  const workers = await start();
-  json(apply(fixAnswer, workers, '--json'), 0);
   const arenas = workers.arenas();
   const again = json(apply(fixAnswer, workers, '--json'), 0);
-  assert.is(again.already, true);
+  assert.equal([again.state, again.already], ['applied', true]);
+
+  const other = apply(fixHold, workers);
+  assert.is(other.status, 4);
+  assert.match(other.stderr, /answer at 0x.*: the function is patched already, by /);
   assert.equal(workers.arenas(), arenas);
 });
 
@@ -142,14 +143,6 @@ test('a patch for another build is refused, and names what runs', async () => {
   assert.equal(workers.arenas(), []);
 });
 
-test('a second patch for a patched function is refused by name', async () => {
-  const workers = await start();
-  json(apply(fixAnswer, workers, '--json'), 0);
-  const ran = apply(fixHold, workers);
-  assert.is(ran.status, 4);
-  assert.match(ran.stderr, /answer at 0x.*: the function is patched already, by /);
-});
-
 /** Applies with the library in a process that kills itself at the first event that satisfies `condition`. */
 function applyKilledAt(condition: string, workers: Workers): void {
   const script = `
@@ -161,16 +154,19 @@ function applyKilledAt(condition: string, workers: Workers): void {
   assert.is(signal, 'SIGKILL', stderr);
 }
 
-for (const step of ['identify', 'clone', 'link', 'write', 'migrate'])
-  test(`killed at ${step}, it leaves nothing behind, and a later apply does it`, async () => {
-    const workers = await start();
+test('killed at any step before the transition, it leaves nothing behind, and a later apply does it', async () => {
+  const workers = await start();
+  for (const step of ['identify', 'clone', 'link', 'write', 'migrate']) {
     applyKilledAt(`event.step === '${step}'`, workers);
-    const report = await workers.until(() => workers.arenas().length === 0, 10);
-    assert.ok(report.threads.every(({ answer }) => answer === 1));
-    assert.equal(json(driftpatch('status', '--pid', String(workers.pid), '--json'), 0).processes[0].patches, []);
-    json(apply(fixAnswer, workers, '--json'), 0);
-    await allRun(workers, 2);
-  });
+    const report = await workers.until(() => workers.arenas().length === 0);
+    assert.ok(
+      report.threads.every(({ answer }) => answer === 1),
+      step,
+    );
+  }
+  json(apply(fixAnswer, workers, '--json'), 0);
+  await allRun(workers, 2);
+});
 
 for (const [when, condition] of [
   ['during the transition', `event.kind === 'progress'`],
