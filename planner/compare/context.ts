@@ -30,8 +30,18 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
   return {
     before,
     after,
-    functions: pairNamed(before.functions, after.functions, (fn) => fn.code.hash),
-    objects: pairNamed(before.objects, after.objects, (object) => contents.get(object)),
+    functions: pairNamed(
+      before.functions,
+      after.functions,
+      (fn) => fn.code.hash,
+      () => true,
+    ),
+    objects: pairNamed(
+      before.objects,
+      after.objects,
+      (object) => contents.get(object),
+      (object) => isConstant(object.section),
+    ),
     equalObjects: new Map(),
   };
 }

@@ -3,10 +3,12 @@
  * Whether two functions do the same. Equal hashes say that all instructions agree but for what relocation fills in; then each
  * PC-relative field must mean the same on both sides. Only for functions that differ the reasons are worked out.
  */
+import { isUtf8 } from 'node:buffer';
 import { type Instruction, instructionAt, instructionCount, isBranch } from '../core/instruction.js';
 import { INSTRUCTION_WORDS, Kind } from '../core/load.js';
+import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
-import { textAt } from './constants.js';
+import { jumpTableAt, textAt } from './constants.js';
 import type { Context } from './context.js';
 import { type Reference, sameReference } from './references.js';
 import { describe, type Referent, referentAt } from './referent.js';
@@ -77,6 +79,15 @@ function differenceOf(
     const [before, after] = [immediate(a, x), immediate(b, y)];
     if (before !== after) return `immediate 0x${before.toString(16)} → 0x${after.toString(16)} ${at}`;
   }
+  if (
+    x.opcode === y.opcode &&
+    x.modrm === y.modrm &&
+    x.displacementSize > 0 &&
+    x.displacementSize === y.displacementSize
+  ) {
+    const [before, after] = [displacement(a, x), displacement(b, y)];
+    if (before !== after) return `offset ${before} → ${after} ${at}`;
+  }
   if (x.hash !== y.hash) return `instruction changed ${at}`;
   if (x.fieldSize === 0 || sameReference(context, referenceOf(a, x), referenceOf(b, y))) return null;
   const before = name(context.before, a, x);
@@ -90,6 +101,13 @@ function immediate(fn: CodeFunction, { offset, immediateAt, immediateSize }: Ins
   for (let i = Math.min(immediateSize, 8) - 1; i >= 0; i--)
     value = (value << 8n) | BigInt(fn.section.bytes[start + i]!);
   return value;
+}
+
+function displacement(fn: CodeFunction, { offset, displacementAt, displacementSize }: Instruction): number {
+  const start = fn.address - fn.section.address + offset + displacementAt;
+  return displacementSize === 1
+    ? (fn.section.bytes[start]! << 24) >> 24
+    : viewOf(fn.section.bytes).getInt32(start, true);
 }
 
 /** What one of the two uses by name or text and the other does not. */
@@ -122,7 +140,7 @@ function use(side: Side, fn: CodeFunction, instruction: Instruction): string {
   }
   if (referent.kind === 'stub') return `calls ${referent.name}`;
   if (referent.kind === 'constant') {
-    const text = instruction.kind === Kind.address ? quoted(side, referent) : null;
+    const text = instruction.kind === Kind.address ? quoted(side, referent, fn) : null;
     return text === null ? '' : `uses the text ${text}`;
   }
   return `uses ${describe(referent)}`;
@@ -130,13 +148,13 @@ function use(side: Side, fn: CodeFunction, instruction: Instruction): string {
 
 function name(side: Side, fn: CodeFunction, instruction: Instruction): string {
   const referent = referentAt(side, referenceOf(fn, instruction).address);
-  return quoted(side, referent) ?? describe(referent);
+  return quoted(side, referent, fn) ?? describe(referent);
 }
 
-function quoted(side: Side, referent: Referent): string | null {
-  if (referent.kind !== 'constant') return null;
+function quoted(side: Side, referent: Referent, fn: CodeFunction): string | null {
+  if (referent.kind !== 'constant' || jumpTableAt(side, referent.address, fn) !== null) return null;
   const text = textAt(side, referent.address);
-  if (text === null || text.length < 2) return null;
+  if (text === null || text.length < 2 || !isUtf8(text)) return null;
   const words = Buffer.from(text.subarray(0, Math.min(text.length - 1, 60))).toString('utf8');
   return JSON.stringify(text.length > 61 ? `${words}…` : words);
 }

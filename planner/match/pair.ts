@@ -14,15 +14,19 @@ export interface Named {
 export interface Pairing<T> {
   readonly oldOf: ReadonlyMap<T, T>;
   readonly newOf: ReadonlyMap<T, T>;
-  /** New ones paired by order alone while their number differs: which is which is a guess. */
+  /** New ones of which another could be meant as well: which is which is a guess. */
   readonly guessed: ReadonlySet<T>;
 }
 
-/** `content` gives equal values for things that have a good chance to be equal. */
+/**
+ * `content` gives equal values for things that have a good chance to be equal; `telling`: equal content makes it as good as
+ * sure that they are the same, as for code and constants, but not for variables.
+ */
 export function pairNamed<T extends Named>(
   olds: readonly T[],
   news: readonly T[],
   content: (thing: T) => unknown,
+  telling: (thing: T) => boolean,
 ): Pairing<T> {
   const oldOf = new Map<T, T>();
   const newOf = new Map<T, T>();
@@ -58,11 +62,15 @@ export function pairNamed<T extends Named>(
     };
     take((a, b) => a.name === b.name && content(a) === content(b));
     take((a, b) => content(a) === content(b));
-    const exact = before.length === after.length;
-    const rest = new Set(left(after, oldOf));
+    const rest = { before: left(before, newOf), after: left(after, oldOf) };
     take((a, b) => a.name === b.name);
     take(() => true);
-    if (!exact) for (const b of rest) if (oldOf.has(b)) guessed.add(b);
+    const several = rest.before.length > 1 || rest.after.length > 1;
+    const renumbered = before.length !== after.length;
+    for (const b of after) {
+      if (!oldOf.has(b)) continue;
+      if (telling(b) ? several && rest.after.includes(b) : renumbered) guessed.add(b);
+    }
   }
   return { oldOf, newOf, guessed };
 }

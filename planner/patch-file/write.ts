@@ -159,8 +159,11 @@ function symbolTable(patch: Patch, { order }: { order: number[] }, strings: Stri
 
 function relocationTables(patch: Patch, { position }: { position: Map<number, number> }) {
   const bySection = new Map<number, Patch['relocations'][number][]>();
-  for (const relocation of patch.relocations)
-    bySection.set(relocation.section, [...(bySection.get(relocation.section) ?? []), relocation]);
+  for (const relocation of patch.relocations) {
+    const list = bySection.get(relocation.section);
+    if (list) list.push(relocation);
+    else bySection.set(relocation.section, [relocation]);
+  }
   return [...bySection.keys()]
     .sort((a, b) => a - b)
     .map((section) => {

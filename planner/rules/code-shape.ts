@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * What the planner cannot take apart: FUNCTION_UNSIZED (assembly without .size, whose end is a guess), CODE_UNDECODABLE,
+ * FUNCTION_AMBIGUOUS (several clones share a name but for their numbers, and more than one of them changed),
  * IFUNC_CHANGED (a resolver has run already when the process started), TEXT_RELOCATION (the loader writes into the code), and
  * ABSOLUTE_CODE (a program that is not position-independent has addresses where others have numbers).
  */
@@ -20,6 +21,13 @@ export function codeShape({ plan, placed }: Judged): RuleFinding[] {
       message: `${after.image.file} is not position-independent, which is not supported yet; build both files with -fPIE -pie`,
       allowable: false,
     });
+  for (const { new: now } of plan.modified)
+    if ([now, ...now.parts].some((fn) => plan.context.functions.guessed.has(fn)))
+      add(
+        'FUNCTION_AMBIGUOUS',
+        now.name,
+        `function ${now.name} is one of several that the compiler numbered, and which old one it is cannot be told; mark the original noclone`,
+      );
   const filled = [...after.image.relocations.keys()];
   for (const fn of placed) {
     if (filled.some((address) => address >= fn.address && address < fn.address + fn.size))

@@ -6,9 +6,11 @@
  * when linking; the running threads' blocks are laid out as the old file says.
  */
 import { instructionsOf } from '../compare/functions.js';
+import type { Instruction } from '../core/instruction.js';
 import type { ElfImage } from '../elf/image.js';
 import { isThreadLocal } from '../elf/sections.js';
-import { STT_TLS } from '../elf/symbols.js';
+import { STT_TLS, viewOf } from '../elf/symbols.js';
+import type { CodeFunction } from '../match/functions.js';
 import type { Judged, RuleFinding } from './rule.js';
 
 export function threadLocal({ plan, placed }: Judged): RuleFinding[] {
@@ -16,8 +18,7 @@ export function threadLocal({ plan, placed }: Judged): RuleFinding[] {
   if (layout(before.image) === layout(after.image)) return [];
   const findings: RuleFinding[] = [];
   for (const fn of placed) {
-    if (!instructionsOf(fn).some(({ prefixes, displacementSize }) => (prefixes & 1) !== 0 && displacementSize > 0))
-      continue;
+    if (!instructionsOf(fn).some((instruction) => isThreadLocalAccess(fn, instruction))) continue;
     findings.push({
       code: 'TLS_UNSUPPORTED',
       symbol: fn.name,
@@ -26,6 +27,16 @@ export function threadLocal({ plan, placed }: Judged): RuleFinding[] {
     });
   }
   return findings;
+}
+
+/** Variables lie below the thread pointer; what is above it, the stack protector's canary for one, is libc's. */
+function isThreadLocalAccess(
+  fn: CodeFunction,
+  { prefixes, displacementSize, displacementAt, offset }: Instruction,
+): boolean {
+  if ((prefixes & 1) === 0) return false;
+  if (displacementSize !== 4) return true;
+  return viewOf(fn.section.bytes).getInt32(fn.address - fn.section.address + offset + displacementAt, true) < 0;
 }
 
 function layout(image: ElfImage): string {

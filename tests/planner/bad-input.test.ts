@@ -40,7 +40,11 @@ const inputs: readonly [string, () => string, RegExp][] = [
   ['a core file', () => file('core', patched(16, 4, 0)), /core file/],
   ['an object file', () => file('object', patched(16, 1, 0)), /relocatable object/],
   ['stripped', () => stripped(), /no symbol table.*before `strip`/],
-  ['without a build id', () => compilePair('refuse-other.c', { flags: ['-Wl,--build-id=none'] }).oldPath, /no build id/],
+  [
+    'without a build id',
+    () => compilePair('refuse-other.c', { flags: ['-Wl,--build-id=none'] }).oldPath,
+    /no build id/,
+  ],
   ['2 GiB of zeros', () => sparse(), /not an ELF file/],
 ];
 
@@ -88,7 +92,12 @@ test('mutated files end in an ElfError or a result, never in a fault', () => {
     const bytes = Uint8Array.from(pair.new);
     // half of the damage goes where it hurts: into the header and the section headers
     for (let i = 0; i < 3; i++) {
-      const at = round % 2 === 0 ? next() % bytes.length : next() % 2 === 0 ? next() % 64 : headers + (next() % (bytes.length - headers));
+      const at =
+        round % 2 === 0
+          ? next() % bytes.length
+          : next() % 2 === 0
+            ? next() % 64
+            : headers + (next() % (bytes.length - headers));
       bytes[at] = next() & 0xff;
     }
     try {
@@ -130,7 +139,17 @@ test('--json prints one object with the fields of the interface', () => {
   const { status, stdout } = run('diff', pair.oldPath, pair.newPath, '-o', output, '--json');
   assert.is(status, 0);
   const json = JSON.parse(stdout);
-  assert.equal(Object.keys(json), ['schema', 'target', 'functions', 'data', 'imports', 'refusals', 'notes', 'output', 'timing']);
+  assert.equal(Object.keys(json), [
+    'schema',
+    'target',
+    'functions',
+    'data',
+    'imports',
+    'refusals',
+    'notes',
+    'output',
+    'timing',
+  ]);
   assert.equal(Object.keys(json.functions[0]), ['name', 'change', 'old', 'new', 'reasons']);
   assert.equal(Object.keys(json.timing), ['totalMs', 'compareMs', 'textBytes']);
   assert.is(json.output, output);

@@ -39,11 +39,14 @@ const codeOf = (bytes: Uint8Array): string => {
 
 test('what is written is read back', () => {
   const back = readPatch(file);
-  assert.equal({ ...back, sections: back.sections.map((s) => ({ ...s, bytes: [...s.bytes] })), functions: [] }, {
-    ...patch,
-    sections: patch.sections.map((s) => ({ ...s, bytes: [...s.bytes] })),
-    functions: [],
-  });
+  assert.equal(
+    { ...back, sections: back.sections.map((s) => ({ ...s, bytes: [...s.bytes] })), functions: [] },
+    {
+      ...patch,
+      sections: patch.sections.map((s) => ({ ...s, bytes: [...s.bytes] })),
+      functions: [],
+    },
+  );
   assert.is(back.functions.length, patch.functions.length);
   assert.is(back.functions[0]!.old.address, patch.functions[0]!.old.address);
   assert.equal(writePatch(back), file);
@@ -77,7 +80,8 @@ test('a changed byte anywhere is noticed', () => {
 });
 
 test('a cut-off file is an error at every length', () => {
-  for (let size = 0; size < file.length; size += 13) assert.is.not(codeOf(file.slice(0, size)), 'read', `${size} bytes`);
+  for (let size = 0; size < file.length; size += 13)
+    assert.is.not(codeOf(file.slice(0, size)), 'read', `${size} bytes`);
 });
 
 test('damage with the right hash is an error or a valid patch, never a fault', () => {
@@ -119,7 +123,8 @@ test('a relocation outside of its section is an error although the hash is right
   }
   assert.throws(
     () => readPatch(signed(bytes)),
-    (error: unknown) => error instanceof PatchFileError && error.code === 'DAMAGED' && /a field within/.test(error.message),
+    (error: unknown) =>
+      error instanceof PatchFileError && error.code === 'DAMAGED' && /a field within/.test(error.message),
   );
 });
 

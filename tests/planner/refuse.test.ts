@@ -20,6 +20,12 @@ const cases: readonly [string, string, Build, readonly string[]][] = [
   ['a new import', 'refuse-other.c', { flags: ['-DIMPORT'] }, ['IMPORT_NEW getppid@GLIBC_2.2.5']],
   ['a moved thread-local variable', 'refuse-other.c', { flags: ['-DTLS'] }, ['TLS_UNSUPPORTED work']],
   ['assembly without a size', 'refuse-other.c', { flags: ['-DUNSIZED'] }, ['FUNCTION_UNSIZED loose']],
+  [
+    'a third variable of one name',
+    'ambiguous.c',
+    { flags: ['-DCLASH'] },
+    ['DATA_AMBIGUOUS seen.0', 'DATA_AMBIGUOUS seen.1'],
+  ],
   ['a function that catches', 'unwind.cpp', {}, ['UNWIND_NEEDED parse(std::__cxx11::basic_string']],
 ];
 for (const [title, source, build, expected] of cases) {
@@ -92,6 +98,10 @@ test('an allowed refusal becomes a note, for its symbol only', () => {
   );
   const other = diffPair(pair, { allow: [{ code: 'DATA_CHANGED', symbol: 'table' }] });
   assert.is(other.refusals.length, 1);
+});
+
+test('variables of one name are told apart while their number stays', () => {
+  assert.equal(diffPair(compilePair('ambiguous.c')).refusals, []);
 });
 
 test('a resized variable cannot be allowed', () => {
