@@ -275,9 +275,9 @@ static int second_of_three_guards(void)
 {
 	struct target *t = start_inside(BELOW_BLOCKED);
 	struct mmview_range range[3] = {
-		{ (uintptr_t)SPIN(t) + 1, (uintptr_t)SPIN(t) + PAGE, MMVIEW_GUARD_CHANGED, 0 },
-		{ (uintptr_t)CALL(t) + 1, (uintptr_t)CALL(t) + PAGE, MMVIEW_GUARD_CHANGED, 0 },
-		{ (uintptr_t)READ(t) + 1, (uintptr_t)READ(t) + PAGE, MMVIEW_GUARD_BODY, 0 },
+		{ (uintptr_t)SPIN(t) + 1, (uintptr_t)SPIN(t) + sizeof(spin_bytes), MMVIEW_GUARD_CHANGED, 0 },
+		{ (uintptr_t)CALL(t) + 1, (uintptr_t)CALL(t) + sizeof(call_bytes), MMVIEW_GUARD_CHANGED, 0 },
+		{ (uintptr_t)READ(t) + 1, (uintptr_t)READ(t) + sizeof(read_bytes), MMVIEW_GUARD_BODY, 0 },
 	};
 	struct mmview_guard guard = { (uintptr_t)range, 3, 0 };
 

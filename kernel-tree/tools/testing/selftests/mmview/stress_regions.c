@@ -43,7 +43,7 @@ static int new_file(const char *directory, unsigned int pages)
 	snprintf(path, sizeof(path), "%s/mmview-stress.XXXXXX", directory);
 	fd = mkostemp(path, O_CLOEXEC);
 	CHECK_MSG(fd >= 0, "no file in %s; choose another directory with -d", directory);
-	CHECK(!unlink(path) && !ftruncate(fd, pages * PAGE));
+	CHECK(!ftruncate(fd, pages * PAGE) && !unlink(path));
 	return fd;
 }
 
