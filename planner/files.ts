@@ -2,6 +2,7 @@
 /** Files in and out for the command line: bounded reading, and writing that leaves either the whole file or none. */
 import {
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   openSync,
@@ -37,7 +38,8 @@ export class FileError extends Error {
 export function readElfFile(path: string): Uint8Array {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    // a pipe without a writer must not hold us up
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new FileError('UNREADABLE', path, systemReason(cause), cause);
   }

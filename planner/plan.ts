@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** What comparison found, before anybody judges it or makes code of it. */
 import type { Context } from './compare/context.js';
-import { instructionsOf, reasonsFor, referenceOf, sameFunction } from './compare/functions.js';
+import { reasonsFor, sameFunction } from './compare/functions.js';
 import { sameBytes, sameObject } from './compare/references.js';
-import { describe, referentAt } from './compare/referent.js';
 import { isConstant, isWritable } from './elf/sections.js';
 import { type CodeFunction, unitOf } from './match/functions.js';
 import type { DataObject } from './match/objects.js';
@@ -89,18 +88,4 @@ function objectChanges({ objects, before, after, ...rest }: Context): ObjectChan
 function equalObject(context: Context, old: DataObject, now: DataObject): boolean {
   if (isConstant(now.section)) return sameObject(context, old, now);
   return old.size === now.size && sameBytes(context, old.address, now.address, now.size);
-}
-
-/** The names of the functions that use `object` in the given side's image: for messages. */
-export function usersOf(plan: Plan, object: DataObject): string[] {
-  const { after } = plan.context;
-  const names = new Set<string>();
-  for (const fn of after.functions)
-    for (const instruction of instructionsOf(fn)) {
-      if (instruction.fieldSize === 0) continue;
-      const referent = referentAt(after, referenceOf(fn, instruction).address);
-      if (referent.kind === 'object' && referent.object === object)
-        names.add(describe({ kind: 'function', fn, offset: 0 }));
-    }
-  return [...names];
 }

@@ -13,7 +13,6 @@ const rows = {
   SYMBOL: 'a symbol is wrong',
   SYMTAB_MISSING: 'there is no symbol table (.symtab)',
   BUILD_ID_MISSING: 'there is no build id',
-  CODE: 'the code cannot be decoded',
   DIFFERENT: 'the two files are not builds of one program',
   DEBUG: 'the debugging information is wrong',
 } as const;

@@ -45,12 +45,19 @@ const inputs: readonly [string, () => string, RegExp][] = [
     () => compilePair('refuse-other.c', { flags: ['-Wl,--build-id=none'] }).oldPath,
     /no build id/,
   ],
+  ['a pipe', () => pipe(), /not a regular file/],
   ['2 GiB of zeros', () => sparse(), /not an ELF file/],
 ];
 
 function stripped(): string {
   const path = join(scratchFolder(), 'stripped');
   spawnSync('strip', ['-o', path, pair.newPath]);
+  return path;
+}
+
+function pipe(): string {
+  const path = join(scratchFolder(), 'pipe');
+  spawnSync('mkfifo', [path]);
   return path;
 }
 

@@ -15,7 +15,8 @@ import { openElf } from '../../planner/elf/open.js';
 import { textOf } from './helpers.js';
 
 const test = suite('core');
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 15;
+const MOST = 6 << 20;
 
 /** Compares one run of code; gives the number of instructions compared. */
 function compareWithIced(code: Uint8Array, what: string): number {
@@ -41,7 +42,9 @@ function compareWithIced(code: Uint8Array, what: string): number {
         if (pcRelative) {
           assert.is(ours.fieldAt, offsets.displacementOffset, where);
           assert.is(ours.fieldSize, offsets.displacementSize, where);
-          assert.is(BigInt.asUintN(64, BigInt(end + ours.distance)), theirs.ipRelMemoryAddress, where);
+          // with an address-size prefix the sum has 32 bits; only data that looks like code has one here
+          const bits = ours.prefixes & 32 ? 32 : 64;
+          assert.is(BigInt.asUintN(bits, BigInt(end + ours.distance)), theirs.ipRelMemoryAddress, where);
         } else if (offsets.hasDisplacement && ours.opcode >> 8 === 0 && ours.displacementSize > 0) {
           assert.is(ours.displacementAt, offsets.displacementOffset, where);
         }
@@ -76,7 +79,7 @@ for (const path of programs) {
       console.log(`  skipped: ${path} is not on this machine`);
       return;
     }
-    const text = textOf(openElf(readFileSync(path), path, { symbols: 'optional' })).subarray(0, 6 * CHUNK);
+    const text = textOf(openElf(readFileSync(path), path, { symbols: 'optional' })).subarray(0, MOST);
     let total = 0;
     let at = 0;
     // data in text (hand-written assembly) stops the core: go on behind it, where both are in step again
@@ -85,7 +88,9 @@ for (const path of programs) {
       const [decoded] = decodeFunctions(piece, [{ start: 0, size: piece.length }]);
       const stop = decoded!.undecodable;
       total += compareWithIced(piece.subarray(0, stop ?? piece.length), path);
-      at += stop === null ? piece.length : stop + 1;
+      // an instruction that the end of the piece cut off is the next piece's first
+      const cut = stop !== null && stop > 0 && piece.length - stop < 15 && at + piece.length < text.length;
+      at += stop === null ? piece.length : cut ? stop : stop + 1;
     }
     console.log(`  ${path}: ${total} instructions`);
     assert.ok(total > 100_000);

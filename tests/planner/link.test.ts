@@ -139,6 +139,12 @@ for (const one of [1, 2, 3, 4, 5, 6, 7, 9, 10, 11])
     assert.ok(check(compilePair('program.c', { new: [`-DONE=${one}`, '-DSHIFT'] })) > 0);
   });
 
+for (const flags of [['-Os'], ['-O3', '-fno-plt'], ['-O1', '-fcf-protection=full'], ['-O2', '-Wl,-z,lazy']])
+  test(`program.c built with ${flags.join(' ')}`, () => {
+    for (const one of [3, 5, 7])
+      assert.ok(check(compilePair('program.c', { flags, new: [`-DONE=${one}`, '-DSHIFT'] })) > 0);
+  });
+
 for (const fix of ['005', '006', '007'])
   test(`memcached's fix ${fix}`, () => {
     const pair = corpusPair('memcached', fix);
