@@ -16,9 +16,6 @@
 #include "internal.h"
 #include "../internal.h"
 
-/* One page on either side stays free: an overrun faults. */
-#define ARENA_GAP	PAGE_SIZE
-
 /*
  * The reach of a 32-bit displacement, less a page so that neither an
  * instruction's length nor a small addend ever matters.
@@ -27,13 +24,15 @@
 
 /*
  * A free range of @size bytes from which all of [@near_start, @near_end) can
- * be reached and back: below it, as close as there is room, or else above,
- * clear of where the heap grows. get_unmapped_area() knows only current->mm.
+ * be reached and back, with @gap bytes free on either side: below it, as close
+ * as there is room, or else above, clear of where the heap grows.
+ * get_unmapped_area() knows only current->mm.
  */
 static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
-			       unsigned long near_end, unsigned long size)
+			       unsigned long near_end, unsigned long size,
+			       unsigned long gap)
 {
-	unsigned long want = size + 2 * ARENA_GAP;
+	unsigned long want = size + 2 * gap;
 	unsigned long low, high, limit;
 	struct vm_area_struct *next;
 	MA_STATE(mas, &mm->mm_mt, 0, 0);
@@ -42,12 +41,12 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 	if (near_end > ARENA_REACH)
 		low = max(low, near_end - ARENA_REACH);
 	limit = near_start;
-	while (limit > low + want) {
+	while (limit >= low + want) {
 		if (mas_empty_area_rev(&mas, low, limit - 1, want))
 			break;
 		next = find_vma(mm, mas.index);
 		if (!next || vm_start_gap(next) >= mas.last + 1)
-			return mas.index + ARENA_GAP;
+			return mas.index + gap;
 		limit = mas.index;	/* a stack may grow into that gap */
 		mas_reset(&mas);
 	}
@@ -58,12 +57,12 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 	/* Room for a growing heap, if there is any to spare. */
 	if (mm->brk >= low && mm->brk < high)
 		low = PAGE_ALIGN(mm->brk) + (high - mm->brk) / 2;
-	while (low + want < high) {
+	while (low + want <= high) {
 		if (mas_empty_area(&mas, low, high - 1, want))
 			break;
 		next = find_vma(mm, mas.index);
 		if (!next || vm_start_gap(next) >= mas.last + 1)
-			return mas.index + ARENA_GAP;
+			return mas.index + gap;
 		low = mas.last + 1;
 		mas_reset(&mas);
 	}
@@ -77,7 +76,7 @@ static int map_part(struct mm_struct *mm, unsigned long addr,
 	int err = -ENOMEM;
 
 	vm_flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT |
-		    VM_DONTEXPAND | VM_SOFTDIRTY;
+		    VM_SOFTDIRTY;
 	if (!may_expand_vm(mm, vm_flags, size >> PAGE_SHIFT))
 		return -ENOMEM;
 	vma = vm_area_alloc(mm);
@@ -122,7 +121,9 @@ int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
 	err = mmap_write_lock_killable(mm);
 	if (err)
 		return err;
-	addr = find_room(mm, map->near_start, map->near_end, size);
+	/* Overruns had better fault, but a tight place is a place. */
+	addr = find_room(mm, map->near_start, map->near_end, size, PAGE_SIZE) ?:
+	       find_room(mm, map->near_start, map->near_end, size, 0);
 	err = -ENOSPC;
 	if (!addr)
 		goto unlock;

@@ -401,10 +401,12 @@ static int seal_for_migration(struct mmview *view, unsigned int flags)
 		return err;
 	if (view->folded)
 		err = -EBUSY;
-	else if (!view->ever_ran && !view->all)
+	else if (!view->asked)
 		WRITE_ONCE(view->entry, flags & MMVIEW_MIGRATE_ENTRY);
-	if (!err)
+	if (!err) {
+		WRITE_ONCE(view->asked, true);
 		WRITE_ONCE(view->sealed, true);
+	}
 	mutex_unlock(&view->mutex);
 	return err;
 }

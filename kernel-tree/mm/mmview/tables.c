@@ -240,19 +240,24 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * Does the base's entry let a user do this, with its accessed and dirty bits
- * set already? If not, the base has to take the fault first.
+ * Does the base's entry let a user do this? For a write it must be dirty
+ * already; if not, the base has to take the fault first. An entry that was
+ * never accessed will do: on x86 a read fault leaves the accessed bit to the
+ * hardware, which sets it in the mirror, where __mmview_young() finds it. And
+ * an execution that found nothing present has to find the mirror first, which
+ * forbids it: the base would not, access_error() goes by X86_PF_PROT.
  */
 static bool base_permits(u64 value, unsigned long error_code)
 {
-	const u64 need = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED;
+	const u64 need = _PAGE_PRESENT | _PAGE_USER;
 	const u64 write = _PAGE_RW | _PAGE_DIRTY;
 
 	if ((value & need) != need)
 		return false;
 	if ((error_code & X86_PF_WRITE) && (value & write) != write)
 		return false;
-	return !(error_code & X86_PF_INSTR) || !(value & _PAGE_NX);
+	return !(error_code & X86_PF_PROT) || !(error_code & X86_PF_INSTR) ||
+	       !(value & _PAGE_NX);
 }
 
 /* ------------------------------------------------------------------------
@@ -435,8 +440,7 @@ void __mmview_fault_done(unsigned long addr, unsigned int fault_flags,
 			 bool wait)
 {
 	unsigned long error_code =
-		(fault_flags & FAULT_FLAG_WRITE ? X86_PF_WRITE : 0) |
-		(fault_flags & FAULT_FLAG_INSTRUCTION ? X86_PF_INSTR : 0);
+		fault_flags & FAULT_FLAG_WRITE ? X86_PF_WRITE : 0;
 	struct mmview *view = mmview_get_current();
 	enum sync result;
 

@@ -199,7 +199,7 @@ struct mmview *mmview_find(struct mm_struct *mm)
 	spin_lock_irq(&mmviews->lock);
 	list_for_each_entry(view, &mmviews->views, node) {
 		if (!view->sealed || view->folded ||
-		    !(atomic_read(&view->tasks) || view->all))
+		    !(view->asked || view->all))
 			continue;
 		if (refcount_inc_not_zero(&view->refs)) {
 			found = view;
@@ -249,6 +249,23 @@ void mmview_switch_self(struct mmview *view)
 	}
 }
 
+/* A thread that was not in a sealed view is gone: it may be complete now. */
+static void look_again(struct mmviews *mmviews)
+{
+	struct mmview *view;
+	unsigned long flags;
+
+	if (!mmviews)
+		return;
+	spin_lock_irqsave(&mmviews->lock, flags);
+	list_for_each_entry(view, &mmviews->views, node)
+		if (view->sealed && !view->complete &&
+		    refcount_inc_not_zero(&view->refs) &&
+		    !queue_delayed_work(system_unbound_wq, &view->work, 0))
+			refcount_dec(&view->refs);	/* the queued one's stays */
+	spin_unlock_irqrestore(&mmviews->lock, flags);
+}
+
 /*
  * current leaves for good (exit, exec), or @tsk never came to be (fork). Takes
  * task_lock() so that a transition either has set the pointers before, or
@@ -275,6 +292,8 @@ void __mmview_drop_task(struct task_struct *tsk)
 	}
 	if (target)
 		mmview_put(to_mmview(target));
+	if (tsk->mm && (tsk->flags & PF_EXITING))
+		look_again(tsk->mm->mmviews);
 }
 
 void __mmview_copy_process(struct task_struct *p)
@@ -319,6 +338,7 @@ int __mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
 	view->arena_code = from->arena_code;
 	view->arena_end = from->arena_end;
 	view->ever_ran = true;
+	view->asked = true;
 	WRITE_ONCE(view->mmviews->active, true);
 	err = mmview_copy_overrides(view, from);
 	mmview_publish(view);
