@@ -186,8 +186,8 @@ async function transition(job: Job, view: View, record: PatchRecord, start: () =
   job.step('migrate', `${counted(process.threads().length, 'thread')} to migrate, each when it is safe`);
   const begun = performance.now();
   start();
-  const complete = await watch(view, process, deadline, job.emit);
-  clock.add('transitionUs', performance.now() - begun);
+  const { complete, at } = await watch(view, process, deadline, job.emit);
+  clock.add('transitionUs', at - begun);
 
   const state = view.state();
   const threads = { total: state.total, migrated: state.migrated };

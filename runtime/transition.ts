@@ -28,20 +28,27 @@ export type TransitionEvent =
 const FIRST_LOOK_MS = 1;
 const LONGEST_LOOK_MS = 100;
 
-/** Watches until the view is complete (true) or `deadline` (in performance.now() time) has passed (false). */
+export interface Watched {
+  readonly complete: boolean;
+  /** When that was seen, before anybody was told. */
+  readonly at: number;
+}
+
+/** Watches until the view is complete or `deadline` has passed; both in performance.now() time. */
 export async function watch(
   view: View,
   process: Process,
   deadline: number,
   onEvent: (event: TransitionEvent) => void,
-): Promise<boolean> {
+): Promise<Watched> {
   const seen = new Set<number>();
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
     const state = view.state();
+    const at = performance.now();
     announce(state, process, seen, onEvent);
-    if (state.complete || state.folded) return true;
-    const left = deadline - performance.now();
-    if (left <= 0) return false;
+    const complete = state.complete || state.folded;
+    if (complete || at >= deadline) return { complete, at };
+    const left = Math.max(deadline - performance.now(), 0);
     await view.wait(Math.ceil(Math.min(pause, left)));
   }
 }

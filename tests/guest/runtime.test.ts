@@ -104,7 +104,7 @@ test('a thread inside a patched function holds up itself alone: status 5, its na
   assert.is(two.whole, true);
   assert.is(two.threads.find(({ name }) => name === 'holder')!.answer, 1);
   const { longestMs } = two.threads.find(({ name }) => name === 'spinner')!;
-  assert.ok(longestMs < 1000, `the spinner has missed ${longestMs} ms`);
+  assert.ok(longestMs < 2000, `the spinner has missed ${longestMs} ms of the 2 s and more that this takes`);
 
   const status = json(driftpatch('status', '--pid', pid, '--json'), 0).processes[0].patches[0];
   assert.is(status.state, 'pending');
