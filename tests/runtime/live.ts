@@ -4,6 +4,9 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { RuntimeError } from '../../runtime/errors.js';
+import { Process } from '../../runtime/proc/process.js';
 
 export class Workshop {
   readonly folder = mkdtempSync(join(tmpdir(), 'driftpatch-test-'));
@@ -51,4 +54,26 @@ export function symbolOf(file: string, name: string): number {
     .find((entry) => entry.endsWith(` ${name}`));
   if (!line) throw new Error(`${file} has no symbol ${name}`);
   return Number.parseInt(line, 16);
+}
+
+/** What `action` gives of an opened process. */
+export async function looking<T>(pid: number, action: (process: Process) => T): Promise<T> {
+  const process = Process.open(pid);
+  try {
+    return action(process);
+  } finally {
+    process.close();
+  }
+}
+
+/** The runtime's error with `code` that `action` must throw. */
+export async function refused(code: string, action: () => unknown): Promise<RuntimeError> {
+  try {
+    await action();
+  } catch (error) {
+    assert.instance(error, RuntimeError);
+    assert.is((error as RuntimeError).code, code, (error as Error).message);
+    return error as RuntimeError;
+  }
+  return assert.unreachable(`expected ${code}`) as never;
 }

@@ -20,12 +20,11 @@ import {
   type ReplacedFunction,
 } from '../../planner/index.js';
 import { checkEntries } from '../../runtime/detour.js';
-import { RuntimeError } from '../../runtime/errors.js';
 import { identify } from '../../runtime/identify.js';
 import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
 import { Process } from '../../runtime/proc/process.js';
 import { resolve } from '../../runtime/resolve.js';
-import { buildIdOf, symbolOf, Workshop } from './live.js';
+import { buildIdOf, looking, refused, symbolOf, Workshop } from './live.js';
 
 const SOURCE = `
 #define _GNU_SOURCE
@@ -64,26 +63,6 @@ const targetOf = (file: string, buildId = buildIdOf(file)): PatchTarget => ({
   buildId,
   kind: 'pie',
 });
-
-async function looking<T>(pid: number, action: (process: Process) => T): Promise<T> {
-  const process = Process.open(pid);
-  try {
-    return action(process);
-  } finally {
-    process.close();
-  }
-}
-
-async function refused(code: string, action: () => unknown): Promise<RuntimeError> {
-  try {
-    await action();
-  } catch (error) {
-    assert.instance(error, RuntimeError);
-    assert.is((error as RuntimeError).code, code, (error as Error).message);
-    return error as RuntimeError;
-  }
-  return assert.unreachable(`expected ${code}`) as never;
-}
 
 for (const file of [pie, fixed])
   test(`the target object and its load bias are found by build id: ${targetOf(file).name}`, async () => {
