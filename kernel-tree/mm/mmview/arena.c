@@ -34,8 +34,8 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 {
 	unsigned long want = size + 2 * gap;
 	unsigned long low, high, limit;
-	struct vm_area_struct *next;
 	MA_STATE(mas, &mm->mm_mt, 0, 0);
+	struct vm_area_struct *next;
 
 	low = max(mmap_min_addr, PAGE_SIZE);
 	if (near_end > ARENA_REACH)

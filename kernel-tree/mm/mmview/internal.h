@@ -35,7 +35,7 @@
  * those to end (see mmviews_activate()).
  */
 struct mmviews {
-	spinlock_t lock;
+	spinlock_t lock;		/* a leaf, interrupts off; see above */
 	bool active;
 	struct list_head views;		/* [L] of struct mmview */
 	/*
@@ -147,6 +147,7 @@ static inline struct mmview *mmview_get(struct mmview *view)
 	refcount_inc(&view->refs);
 	return view;
 }
+
 void mmview_put(struct mmview *view);
 struct mmview *mmview_get_current(void);
 void mmview_switch_self(struct mmview *view);

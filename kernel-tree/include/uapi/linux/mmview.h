@@ -89,7 +89,7 @@ struct mmview_guard {
 #define MMVIEW_WHY_NOT_ASKED		1u	/* nobody asked for this thread */
 #define MMVIEW_WHY_RUNNING		2u	/* on a CPU, has not passed user mode's door yet */
 #define MMVIEW_WHY_PC			3u	/* @where, its pc, is in guard @guard */
-#define MMVIEW_WHY_STACK		4u	/* @where, a word on its stack, is in guard @guard */
+#define MMVIEW_WHY_STACK		4u	/* @where, a word of its stack, is in @guard */
 #define MMVIEW_WHY_SIGNAL_STACK		5u	/* on an alternate signal stack */
 #define MMVIEW_WHY_UPROBE		6u	/* under an active uprobe or uretprobe */
 #define MMVIEW_WHY_STACK_UNREADABLE	7u	/* no stack at sp, or too deep to check */
