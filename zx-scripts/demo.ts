@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// `npm run demo`: the main job, from nothing. A memcached that runs in the guest, under load, gets a security fix; a person
+// watches. Exits with 0 only if everything was shown: see demo/verdict.ts.
+//
+//   set-up ─ memcached before and after the fix ─ planner diff ─ boot ─ demo/guest.js in the guest ─ figures
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { readPatch } from '../planner/index.js';
+import { type GuestResult, type GuestRoot, runInGuest } from '../vm/index.js';
+import { eventReader, type GuestEvent } from './demo/guest-events.js';
+import { fix, names } from './demo/names.js';
+import { type Prepared, prepareFix } from './demo/prepare.js';
+import { closingLines, command, heading, linesOf, tableLines } from './demo/show.js';
+import { svgOf } from './demo/svg.js';
+import type { Outcome } from './demo/trial.js';
+import { problemsOf } from './demo/verdict.js';
+import { projectFolder, setUp } from './setup.js';
+import { showProgress } from './show-progress.js';
+import { cancelOnSignals, complain, failedVm, reportAndExit } from './vm-status.js';
+
+interface Options {
+  readonly json?: true;
+  readonly quick?: true;
+  readonly record?: string;
+  readonly bzimage?: string;
+}
+
+const program = new Command('npm run demo --')
+  .description('Patch a running memcached in the guest, under load, and show what happens to it.')
+  .addOption(new Option('--json', 'one JSON object on stdout').env('npm_config_json'))
+  .addOption(new Option('--quick', 'measure for 2 s before and after, not 6').env('npm_config_quick'))
+  .option('--record <file>', 'also write what is shown to FILE, as an SVG picture')
+  .addOption(new Option('--bzimage <file>', 'boot this kernel instead of building one'))
+  .addHelpText('after', `\nExit status: 0 all was shown; 1 it was not; ${failedVm} the guest was lost; 2 wrong usage.`)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+async function main(options: Options): Promise<number> {
+  const shown: string[] = [];
+  const say = (line: string) => {
+    shown.push(line);
+    if (!options.json) process.stdout.write(`${pc.isColorSupported ? line : stripVTControlCharacters(line)}\n`);
+  };
+  const signal = cancelOnSignals();
+  const progress = showProgress();
+  const { kernels, root } = await setUp(options.bzimage ? [] : ['plain'], progress);
+  const prepared = await prepareFix(projectFolder, { progress: progress.onStep, say: progress.say });
+  progress.end();
+
+  const functions = plan(prepared, say);
+  if (!functions) return 1;
+  const bzImage = options.bzimage ?? kernels.get('plain')!.bzImage;
+  const { outcome, result } = await inGuest(bzImage, root, options.quick ? 2 : 6, signal, say);
+  const problems = [...(outcome ? problemsOf(outcome) : ['expected an outcome, found none']), ...guestProblems(result)];
+  if (outcome) for (const line of tableLines(outcome)) say(line);
+  if (outcome) for (const line of closingLines(outcome, problems, result.accelerator)) say(line);
+  else for (const problem of problems) complain(`demo: ${problem}`);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify(report(prepared, functions, result, outcome, problems), null, 2)}\n`);
+  if (options.record && problems.length === 0)
+    writeFileSync(
+      options.record,
+      svgOf([command('npm run demo'), ...shown], 'npm run demo: a running memcached is patched'),
+    );
+  return problems.length === 0 ? 0 : 1;
+}
+
+/** Runs the planner as a person would, and gives the names of the functions that its patch replaces. */
+function plan({ folder, version, fixName }: Prepared, say: (line: string) => void): string[] | null {
+  say(heading(`The fix: ${fixName}, from Debian's memcached ${version}`));
+  const words = ['diff', names.old, names.new, '-o', names.patch];
+  say(command(`planner ${words.join(' ')}`));
+  const cli = join(projectFolder, 'dist/planner/cli.js');
+  const env = { ...process.env, FORCE_COLOR: '1', NO_COLOR: '' };
+  const ran = spawnSync(process.execPath, [cli, ...words], { cwd: folder, encoding: 'utf8', env });
+  for (const line of `${ran.stdout}${ran.stderr}`.trimEnd().split('\n')) say(`  ${line}`);
+  if (ran.status === 0) return readPatch(readFileSync(join(folder, names.patch))).functions.map(({ name }) => name);
+  complain(
+    `demo: expected a patch from planner diff, found status ${ran.status}: ${stripVTControlCharacters(ran.stderr)}`,
+  );
+  return null;
+}
+
+async function inGuest(
+  kernel: string,
+  root: GuestRoot,
+  seconds: number,
+  signal: AbortSignal,
+  say: (line: string) => void,
+) {
+  let outcome: Outcome | null = null;
+  let errors = '';
+  const onEvent = (event: GuestEvent) => {
+    if (event.kind === 'outcome') outcome = event.outcome;
+    for (const line of linesOf(event)) say(line);
+  };
+  const words = ['node', '/project/dist/zx-scripts/demo/guest.js', '/project', String(seconds)];
+  const result = await runInGuest(words, {
+    kernel,
+    root,
+    project: projectFolder,
+    cpus: 2,
+    timeoutSeconds: 180,
+    signal,
+    onStdout: eventReader(onEvent),
+    onStderr: (bytes) => {
+      errors += bytes.toString();
+    },
+  });
+  if (errors) complain(`demo: the guest said: ${errors.trimEnd()}`);
+  return { outcome: outcome as Outcome | null, result };
+}
+
+/** What is wrong with the guest itself. */
+function guestProblems({ status, complaints, leakedViews }: GuestResult): string[] {
+  return [
+    ...(status === 0 ? [] : [`expected the guest's part to end with status 0, found ${status}`]),
+    ...complaints.map((line) => `expected nothing from the guest's kernel, found: ${line}`),
+    ...(leakedViews === 0 ? [] : [`expected no view left at the end, found ${leakedViews}`]),
+  ];
+}
+
+function report(
+  { version, fixName }: Prepared,
+  functions: readonly string[],
+  { accelerator }: GuestResult,
+  outcome: Outcome | null,
+  problems: readonly string[],
+) {
+  return {
+    schema: 1,
+    shown: problems.length === 0,
+    problems,
+    memcached: version,
+    fix: { number: fix, name: fixName },
+    functions,
+    accelerator,
+    ...outcome,
+  };
+}
+
+program.parse();
+await reportAndExit('demo', () => main(program.opts<Options>()));

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What `npm run demo` runs in the guest: the trial, told on stdout as one JSON object per line.
+//
+//   node dist/zx-scripts/demo/guest.js PROJECT SECONDS
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { RuntimeError } from '../../runtime/index.js';
+import type { GuestEvent } from './guest-events.js';
+import { configFile, demoFolder, names } from './names.js';
+import { TrialError } from './servers.js';
+import { runTrial } from './trial.js';
+
+const [project, seconds] = process.argv.slice(2);
+const folder = demoFolder(project!);
+const tell = (event: GuestEvent) => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+const kernel = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+tell({ kind: 'guest', kernel, processors: availableParallelism() });
+try {
+  const outcome = await runTrial({
+    program: join(folder, names.old),
+    patchFile: join(folder, names.patch),
+    config: configFile(project!),
+    windowSeconds: Number(seconds),
+    onEvent: tell,
+  });
+  tell({ kind: 'outcome', outcome });
+} catch (error) {
+  if (!(error instanceof RuntimeError || error instanceof TrialError)) throw error;
+  tell({ kind: 'failed', message: error.message });
+  process.exitCode = 4;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What the trial needs in the guest, put where the guest sees it: dist/demo/ of the checkout. Shared by demo and guest suite.
+
+import { copyFile, mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Progress } from '../../vm/index.js';
+import { buildMemcached, memcachedVersion } from '../memcached.js';
+import { demoFolder, fix, names } from './names.js';
+
+export interface Prepared {
+  /** On the host. */
+  readonly folder: string;
+  readonly version: string;
+  readonly fixName: string;
+}
+
+export async function prepareFix(
+  project: string,
+  { progress, say }: { readonly progress?: Progress; readonly say?: (line: string) => void } = {},
+): Promise<Prepared> {
+  const pair = await buildMemcached({ fix, ...(progress && { progress }), ...(say && { say }) });
+  const folder = demoFolder(project);
+  for (const [from, name] of [
+    [pair.oldPath, names.old],
+    [pair.newPath, names.new],
+  ] as const)
+    await copyWhole(from, join(folder, name));
+  return { folder, version: memcachedVersion, fixName: pair.fixName };
+}
+
+async function copyWhole(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  const part = `${to}.part-${process.pid}`;
+  await copyFile(from, part);
+  await rename(part, to);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What one connection of the load asks for, one request after the other, and the bytes that must come back. Each connection
+// has keys of its own, so that every answer is known in advance to the last byte. Same seed, same requests.
+
+export interface Request {
+  readonly bytes: Buffer;
+  readonly expected: Buffer;
+}
+
+const keys = 16;
+const [getShare, multigetShare] = [0.65, 0.15];
+
+export class Requests {
+  private readonly prefix: string;
+  private readonly values: string[] = [];
+  private state: number;
+
+  constructor(connection: number) {
+    this.prefix = `load-${connection}-`;
+    this.state = connection * 7919 + 1;
+  }
+
+  /** First each key is set; from then on gets, multigets and sets mix. */
+  next(): Request {
+    if (this.values.length < keys) return this.set(this.values.length);
+    const choice = this.random();
+    const key = Math.floor(this.random() * keys);
+    if (choice < getShare) return this.get([key]);
+    if (choice < getShare + multigetShare) return this.get([key, (key + 5) % keys, (key + 9) % keys]);
+    return this.set(key);
+  }
+
+  private set(key: number): Request {
+    const word = Math.floor(this.random() * 0x100000000).toString(36);
+    const value = word.repeat(1 + Math.floor(this.random() * 60));
+    this.values[key] = value;
+    const bytes = Buffer.from(`set ${this.prefix}${key} 0 0 ${value.length}\r\n${value}\r\n`);
+    return { bytes, expected: Buffer.from('STORED\r\n') };
+  }
+
+  /** More than one key is a multiget: the path that the fix changes. */
+  private get(wanted: readonly number[]): Request {
+    const names = wanted.map((key) => this.prefix + key);
+    const values = wanted.map((key, at) => valueLines(names[at]!, this.values[key]!));
+    return { bytes: Buffer.from(`get ${names.join(' ')}\r\n`), expected: Buffer.from(`${values.join('')}END\r\n`) };
+  }
+
+  /** A number from 0 up to 1: mulberry32. */
+  private random(): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let t = this.state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 0x100000000;
+  }
+}
+
+export const valueLines = (key: string, value: string): string => `VALUE ${key} 0 ${value.length}\r\n${value}\r\n`;

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// The demo's part inside the guest, also run by a guest suite: a memcached that serves as a proxy under load is patched, and
+// everything that can be seen of it from outside is written down. It judges nothing; verdict.ts does.
+//
+//   a victim shows the bug ─ servers ─ load ─ probe ─ window before ─ apply = window during ─ probe ─ window after ─ figures
+
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ApplyResult, apply } from '../../runtime/index.js';
+import { type LoadProcess, type LoadReport, startLoad, type WindowName } from './load-process.js';
+import { type Answer, harmless, overflowing, Probe } from './probe.js';
+import { endingWithin, ports, type Server, startServer, workers } from './servers.js';
+import { type Looks, lookAt, type Thread, threadsOf } from './threads.js';
+import { now, type Window } from './windows.js';
+
+export interface TrialOptions {
+  /** The build that runs. */
+  readonly program: string;
+  readonly patchFile: string;
+  /** proxy.lua. */
+  readonly config: string;
+  /** How long it is measured before, and after. */
+  readonly windowSeconds: number;
+  readonly onEvent?: (event: TrialEvent) => void;
+}
+
+export type TrialEvent =
+  | { readonly kind: 'victim'; readonly overflow: Overflow }
+  | { readonly kind: 'servers'; readonly store: number; readonly proxy: number; readonly threads: readonly Thread[] }
+  | { readonly kind: 'load'; readonly connections: number }
+  | { readonly kind: 'probe'; readonly when: 'before' | 'after'; readonly answers: readonly Answer[] }
+  | { readonly kind: 'window'; readonly name: WindowName; readonly seconds: number | null }
+  | { readonly kind: 'step'; readonly step: string; readonly message: string }
+  | {
+      readonly kind: 'migrated';
+      readonly thread: Thread;
+      readonly migrated: number;
+      readonly total: number;
+      /** Since apply began. */
+      readonly ms: number;
+    }
+  | { readonly kind: 'overflow'; readonly overflow: Overflow };
+
+/** What the request that writes past the buffer did. */
+export interface Overflow {
+  readonly answer: Answer;
+  /** Of the process; null: it runs on. */
+  readonly ending: string | null;
+}
+
+export interface Outcome extends LoadReport {
+  readonly apply: ApplyResult;
+  readonly migrated: readonly Thread[];
+  readonly looks: Looks;
+  readonly probes: { readonly before: readonly Answer[]; readonly after: readonly Answer[] };
+  /** An ordinary multiget after the patch. */
+  readonly ordinary: readonly Answer[];
+  readonly overflow: { readonly unpatched: Overflow; readonly patched: Overflow };
+}
+
+/** Dealt to the workers in turn: a multiple of their number, so that the probes get one each as well. */
+const connections = 16;
+const warmSeconds = 2;
+
+export async function runTrial(options: TrialOptions): Promise<Outcome> {
+  const { program, config, windowSeconds, onEvent: emit = () => {} } = options;
+  const proxyWords = ['-t', String(workers), '-o', `proxy_config=${config}`];
+  const patch = await readFile(options.patchFile);
+  const servers: Server[] = [];
+  const start = async (port: number, words: readonly string[]) => {
+    const server = await startServer(program, port, words);
+    servers.push(server);
+    return server;
+  };
+  let load: LoadProcess | null = null;
+  const probes: Probe[] = [];
+  try {
+    const store = await start(ports.store, ['-t', '1']);
+    const unpatched = await overflow(await start(ports.victim, proxyWords));
+    emit({ kind: 'victim', overflow: unpatched });
+
+    const proxy = await start(ports.proxy, proxyWords);
+    emit({ kind: 'servers', store: store.pid, proxy: proxy.pid, threads: threadsOf(proxy.pid) });
+    load = await startLoad(ports.proxy, connections);
+    emit({ kind: 'load', connections });
+    for (let number = 0; number < workers; number++) probes.push(await Probe.open(ports.proxy));
+    const askAll = (spaces: number) => Promise.all(probes.map((probe) => probe.ask(spaces)));
+    await probes[0]!.store();
+    const before = await askAll(harmless);
+    emit({ kind: 'probe', when: 'before', answers: before });
+
+    await sleep(warmSeconds * 1000);
+    emit({ kind: 'window', name: 'before', seconds: windowSeconds });
+    const windowBefore = await timed(() => sleep(windowSeconds * 1000));
+    emit({ kind: 'window', name: 'during', seconds: null });
+    const patched = await applyWatched(patch, proxy.pid, emit);
+
+    emit({ kind: 'window', name: 'after', seconds: windowSeconds });
+    const windowAfter = await timed(() => sleep(windowSeconds * 1000));
+    const after = await askAll(harmless);
+    emit({ kind: 'probe', when: 'after', answers: after });
+    const ordinary = await askAll(1);
+    const survived = await overflow(proxy);
+    emit({ kind: 'overflow', overflow: survived });
+    const report = await load.report({ before: windowBefore, during: patched.window, after: windowAfter });
+    const { result, migrated, looks } = patched;
+    const asked = { before, after };
+    return {
+      apply: result,
+      migrated,
+      looks,
+      probes: asked,
+      ordinary,
+      overflow: { unpatched, patched: survived },
+      ...report,
+    };
+  } finally {
+    for (const probe of probes) probe.close();
+    load?.kill();
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+/** Apply, and look at the process's threads whenever there is news of it. */
+async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialEvent) => void) {
+  const migrated: Thread[] = [];
+  const looks = lookAt(pid);
+  let total = 0;
+  const begun = now();
+  const result = await apply(patch, {
+    pid,
+    onEvent(event) {
+      if (event.kind === 'progress') total = event.total;
+      if (event.kind === 'thread-migrated') {
+        const thread = { tid: event.tid, name: event.name };
+        migrated.push(thread);
+        emit({ kind: 'migrated', thread, migrated: migrated.length, total, ms: now() - begun });
+        return;
+      }
+      looks.look();
+      if (event.kind === 'step') emit({ kind: 'step', step: event.step, message: event.message });
+    },
+  });
+  const window: Window = { from: begun, to: now() };
+  return { result, migrated, looks: looks.seen(), window };
+}
+
+async function overflow(server: Server): Promise<Overflow> {
+  const probe = await Probe.open(server.port);
+  const answer = await probe.ask(overflowing);
+  probe.close();
+  return { answer, ending: await endingWithin(server, answer === 'connection closed' ? 5000 : 200) };
+}
+
+async function timed(action: () => Promise<unknown>): Promise<Window> {
+  const from = now();
+  await action();
+  return { from, to: now() };
+}

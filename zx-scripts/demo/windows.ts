@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// What happened in which window of time. A request belongs to the transition's window if it was under way at any moment of
+// it: one that began before and was held up by it must not count as one of before. To the other windows belongs what lies
+// wholly inside.
+
+export interface Window {
+  /** Milliseconds of the monotonic clock, which all processes share. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Sample {
+  readonly end: number;
+  readonly latency: number;
+  readonly ok: boolean;
+}
+
+export interface WindowStats {
+  readonly seconds: number;
+  /** The requests that the latencies are taken from. */
+  readonly requests: number;
+  readonly failed: number;
+  /** Requests that ended in the window, by its length. */
+  readonly perSecond: number;
+  /** Milliseconds; of fewer than 1000 requests p99.9 is the longest. Null if there was no request. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly p999: number | null;
+  readonly max: number | null;
+}
+
+export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+export function statsOf(samples: Iterable<Sample>, { from, to }: Window, which: 'inside' | 'touching'): WindowStats {
+  const latencies: number[] = [];
+  let [failed, ended] = [0, 0];
+  for (const { end, latency, ok } of samples) {
+    const start = end - latency;
+    if (ok && end >= from && end <= to) ended++;
+    const belongs = which === 'inside' ? start >= from && end <= to : start <= to && end >= from;
+    if (!belongs) continue;
+    if (ok) latencies.push(latency);
+    else failed++;
+  }
+  latencies.sort((a, b) => a - b);
+  const seconds = (to - from) / 1000;
+  return {
+    seconds,
+    requests: latencies.length + failed,
+    failed,
+    perSecond: seconds > 0 ? ended / seconds : 0,
+    p50: percentile(latencies, 50),
+    p99: percentile(latencies, 99),
+    p999: percentile(latencies, 99.9),
+    max: latencies.at(-1) ?? null,
+  };
+}
+
+/** The smallest value that is not below `percent` of all; of sorted values. */
+export function percentile(sorted: readonly number[], percent: number): number | null {
+  // Tenths of a percent are whole numbers: 99.9 / 100 * 1000 must not round up to 1000.
+  const rank = Math.ceil((Math.round(percent * 10) * sorted.length) / 1000);
+  return sorted[Math.max(rank, 1) - 1] ?? null;
+}
