@@ -12,14 +12,15 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uprobes.h>
 #include "internal.h"
 
 /* A stack that is used deeper than this is not searched. */
 #define MAX_STACK	SZ_8M
-#define CHUNK		SZ_4K
+/* Words looked at in one go; they live on the kernel's stack. */
+#define CHUNK_WORDS	64
+#define CHUNK		(CHUNK_WORDS * sizeof(long))
 
 static void no(struct mmview_verdict *verdict, u32 why, u32 guard, u64 where,
 	       u64 slot)
@@ -127,10 +128,11 @@ static bool stack_range(struct mm_struct *mm, unsigned long *sp,
 typedef bool (*read_stack_t)(struct mm_struct *mm, unsigned long addr,
 			     void *buf, size_t len);
 
+/* Without waiting for a page: an absent one means "not now". */
 static bool read_own(struct mm_struct *mm, unsigned long addr, void *buf,
 		     size_t len)
 {
-	return !copy_from_user(buf, (void __user *)addr, len);
+	return !copy_from_user_nofault(buf, (void __user *)addr, len);
 }
 
 static bool read_remote(struct mm_struct *mm, unsigned long addr, void *buf,
@@ -143,29 +145,25 @@ static void check_stack(struct mmview *view, unsigned long sp,
 			unsigned long end, read_stack_t read,
 			struct mmview_verdict *verdict)
 {
-	void *buf = kmalloc(CHUNK, GFP_KERNEL);
+	unsigned long words[CHUNK_WORDS];
 
-	if (!buf)
-		goto unreadable;
 	while (sp < end) {
-		size_t len = min(end, (sp + CHUNK) & ~(unsigned long)(CHUNK - 1)) - sp;
+		/* Up to the next multiple of a chunk: never across pages. */
+		size_t len = min(end, ALIGN(sp + 1, CHUNK)) - sp;
 
-		if (!read(view->root.mm, sp, buf, len))
-			goto unreadable;
-		if (words_unsafe(view, buf, len / sizeof(long), sp, verdict))
-			goto out;
+		if (!read(view->root.mm, sp, words, len)) {
+			no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
+			return;
+		}
+		if (words_unsafe(view, words, len / sizeof(long), sp, verdict))
+			return;
 		sp += len;
 	}
-	goto out;
-unreadable:
-	no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
-out:
-	kfree(buf);
 }
 
 /*
  * current, on its way to user mode with @regs. Waits for nothing: if mmap_lock
- * is not free at once, the answer is "not now".
+ * is not free at once, or a page of the stack is absent, the answer is "not now".
  */
 void mmview_check_self(struct mmview *view, struct pt_regs *regs,
 		       struct mmview_verdict *verdict)
@@ -213,4 +211,15 @@ void mmview_check_blocked(struct mmview *view, unsigned long ip,
 		no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 	else
 		check_stack(view, sp, end, read_remote, verdict);
+}
+
+/*
+ * A running thread could not read its stack at @sp without waiting. We can
+ * wait: bring in what is absent from there on.
+ */
+void mmview_fault_in_stack(struct mmview *view, unsigned long sp)
+{
+	struct mmview_verdict unused;
+
+	mmview_check_blocked(view, 0, sp, &unused);
 }

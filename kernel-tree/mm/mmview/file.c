@@ -392,7 +392,7 @@ put_pid:
  * mmview_migrate
  */
 
-/* The first migration seals the view, and decides how its threads are checked. */
+/* The first migration seals the view. Any may loosen the check, for all. */
 static int seal_for_migration(struct mmview *view, unsigned int flags)
 {
 	int err = mutex_lock_killable(&view->mutex);
@@ -401,8 +401,8 @@ static int seal_for_migration(struct mmview *view, unsigned int flags)
 		return err;
 	if (view->folded)
 		err = -EBUSY;
-	else if (!view->asked)
-		WRITE_ONCE(view->entry, flags & MMVIEW_MIGRATE_ENTRY);
+	else if (flags & MMVIEW_MIGRATE_ENTRY)
+		WRITE_ONCE(view->entry, true);
 	if (!err) {
 		WRITE_ONCE(view->asked, true);
 		WRITE_ONCE(view->sealed, true);
@@ -446,8 +446,8 @@ put:
  * @fd: the view. The caller needs PTRACE_MODE_ATTACH_REALCREDS for its process.
  * @tid: the thread; 0 for the caller, which migrates at once and unchecked.
  * @flags: MMVIEW_MIGRATE_ALL for all threads of @tid's process, newborn ones
- *	too; MMVIEW_MIGRATE_ENTRY to leave the stack out of the check (decided by
- *	the first migration into the view).
+ *	too; MMVIEW_MIGRATE_ENTRY to leave the stack out of the check, from now
+ *	on for all threads that are on their way to the view.
  *
  * Seals the view. Returns 1 if the thread (with ALL, every thread) runs in the
  * view, 0 if it will when it is safe; the kernel sees to that by itself. Or

@@ -197,6 +197,7 @@ void mmview_check_self(struct mmview *view, struct pt_regs *regs,
 		       struct mmview_verdict *verdict);
 void mmview_check_blocked(struct mmview *view, unsigned long ip,
 			  unsigned long sp, struct mmview_verdict *verdict);
+void mmview_fault_in_stack(struct mmview *view, unsigned long sp);
 bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
 			   struct mmview_verdict *verdict);
 

@@ -211,6 +211,8 @@ static int move_or_ask(struct mmview *view, struct task_struct *task)
 
 	if (READ_ONCE(task->mmview.view) == &view->root)
 		return 1;
+	if (READ_ONCE(task->mmview.why) == MMVIEW_WHY_STACK_UNREADABLE)
+		mmview_fault_in_stack(view, task->mmview.slot);
 	err = ask(view, task);
 	if (err)
 		return err;
