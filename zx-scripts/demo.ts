@@ -4,9 +4,8 @@
 //
 //   set-up ─ memcached before and after the fix ─ planner diff ─ boot ─ demo/guest.js in the guest ─ figures
 
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
@@ -14,13 +13,14 @@ import { readPatch } from '../planner/index.js';
 import { type GuestResult, type GuestRoot, runInGuest } from '../vm/index.js';
 import { eventReader, type GuestEvent } from './demo/guest-events.js';
 import { fix, names } from './demo/names.js';
-import { type Prepared, prepareFix } from './demo/prepare.js';
+import { type Prepared, planFix, prepareFix } from './demo/prepare.js';
 import { closingLines, command, heading, linesOf, tableLines } from './demo/show.js';
 import { svgOf } from './demo/svg.js';
 import type { Outcome } from './demo/trial.js';
 import { problemsOf } from './demo/verdict.js';
 import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
+import { ensurePackages, forGuest, forImage, forKernel, forMemcached } from './system-packages.js';
 import { cancelOnSignals, complain, failedVm, reportAndExit } from './vm-status.js';
 
 interface Options {
@@ -47,41 +47,38 @@ async function main(options: Options): Promise<number> {
   };
   const signal = cancelOnSignals();
   const progress = showProgress();
+  await ensurePackages([...forKernel, ...forGuest, ...forImage, ...forMemcached], progress.say);
   const { kernels, root } = await setUp(options.bzimage ? [] : ['plain'], progress);
   const prepared = await prepareFix(projectFolder, { progress: progress.onStep, say: progress.say });
   progress.end();
 
-  const functions = plan(prepared, say);
+  const functions = plan(prepared, say, options.json === true);
   if (!functions) return 1;
   const bzImage = options.bzimage ?? kernels.get('plain')!.bzImage;
-  const { outcome, result } = await inGuest(bzImage, root, options.quick ? 2 : 6, signal, say);
-  const problems = [...(outcome ? problemsOf(outcome) : ['expected an outcome, found none']), ...guestProblems(result)];
+  const { outcome, failure, result } = await inGuest(bzImage, root, options.quick ? 2 : 6, signal, say);
+  const problems = [...(outcome ? problemsOf(outcome) : [failure]), ...guestProblems(result)];
   if (outcome) for (const line of tableLines(outcome)) say(line);
   if (outcome) for (const line of closingLines(outcome, problems, result.accelerator)) say(line);
-  else for (const problem of problems) complain(`demo: ${problem}`);
+  if (!outcome || options.json) for (const problem of problems) complain(`demo: not shown: ${problem}`);
   if (options.json)
     process.stdout.write(`${JSON.stringify(report(prepared, functions, result, outcome, problems), null, 2)}\n`);
-  if (options.record && problems.length === 0)
-    writeFileSync(
-      options.record,
-      svgOf([command('npm run demo'), ...shown], 'npm run demo: a running memcached is patched'),
-    );
+  if (options.record && problems.length === 0) {
+    mkdirSync(dirname(options.record), { recursive: true });
+    const title = 'npm run demo: a running memcached is patched';
+    writeFileSync(options.record, svgOf([command('npm run demo'), ...shown], title));
+  }
   return problems.length === 0 ? 0 : 1;
 }
 
 /** Runs the planner as a person would, and gives the names of the functions that its patch replaces. */
-function plan({ folder, version, fixName }: Prepared, say: (line: string) => void): string[] | null {
+function plan({ folder, version, fixName }: Prepared, say: (line: string) => void, json: boolean): string[] | null {
   say(heading(`The fix: ${fixName}, from Debian's memcached ${version}`));
-  const words = ['diff', names.old, names.new, '-o', names.patch];
-  say(command(`planner ${words.join(' ')}`));
-  const cli = join(projectFolder, 'dist/planner/cli.js');
-  const env = { ...process.env, FORCE_COLOR: '1', NO_COLOR: '' };
-  const ran = spawnSync(process.execPath, [cli, ...words], { cwd: folder, encoding: 'utf8', env });
-  for (const line of `${ran.stdout}${ran.stderr}`.trimEnd().split('\n')) say(`  ${line}`);
-  if (ran.status === 0) return readPatch(readFileSync(join(folder, names.patch))).functions.map(({ name }) => name);
-  complain(
-    `demo: expected a patch from planner diff, found status ${ran.status}: ${stripVTControlCharacters(ran.stderr)}`,
-  );
+  const planned = planFix(projectFolder);
+  say(command(planned.command));
+  for (const line of planned.output.split('\n')) say(`  ${line}`);
+  if (planned.status === 0) return readPatch(readFileSync(join(folder, names.patch))).functions.map(({ name }) => name);
+  complain(`demo: expected a patch, found status ${planned.status} of: ${planned.command}`);
+  if (json) complain(stripVTControlCharacters(planned.output));
   return null;
 }
 
@@ -93,9 +90,11 @@ async function inGuest(
   say: (line: string) => void,
 ) {
   let outcome: Outcome | null = null;
+  let failure = 'expected an outcome, found none';
   let errors = '';
   const onEvent = (event: GuestEvent) => {
     if (event.kind === 'outcome') outcome = event.outcome;
+    if (event.kind === 'failed') failure = event.message;
     for (const line of linesOf(event)) say(line);
   };
   const words = ['node', '/project/dist/zx-scripts/demo/guest.js', '/project', String(seconds)];
@@ -112,7 +111,7 @@ async function inGuest(
     },
   });
   if (errors) complain(`demo: the guest said: ${errors.trimEnd()}`);
-  return { outcome: outcome as Outcome | null, result };
+  return { outcome: outcome as Outcome | null, failure, result };
 }
 
 /** What is wrong with the guest itself. */

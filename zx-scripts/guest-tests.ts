@@ -3,11 +3,14 @@
 // that get patched); they run in the guest, and leave their results in the share. A guest that is lost, or whose kernel
 // complains, is a failure of its own, whatever the suites said.
 
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { exec, type GuestRoot, LostVmError, runInGuest } from '../vm/index.js';
+import { planFix, prepareFix } from './demo/prepare.js';
 import { projectFolder } from './setup.js';
+import type { ShownProgress } from './show-progress.js';
 import type { SuiteResult } from './suites.js';
 
 /** Compiled on the host for the guest: a Makefile's folder, and where under dist/tests/ its programs go. */
@@ -16,9 +19,15 @@ const programs = [
   { makefile: 'tests/guest/fixtures', out: 'fixtures' },
 ];
 
-export async function buildGuestPrograms(): Promise<void> {
+/** A suite that says `// prepare: memcached` gets both builds, and the patch from one to the other. */
+export async function buildGuestPrograms(suites: readonly string[], shown: ShownProgress): Promise<void> {
   for (const { makefile, out } of programs)
     await exec('make', ['-C', join(projectFolder, makefile), `OUT=${join(projectFolder, 'dist/tests', out)}`]);
+  if (!suites.some((file) => /^\/\/ prepare: memcached$/m.test(readFileSync(file, 'utf8')))) return;
+  await prepareFix(projectFolder, { progress: shown.onStep, say: shown.say });
+  shown.end();
+  const { status, command, output } = planFix(projectFolder);
+  if (status !== 0) throw new Error(`expected a patch, found status ${status} of: ${command}\n${output}`);
 }
 
 export interface GuestRun {

@@ -67,7 +67,7 @@ async function withGuests(
     const env = { DRIFTPATCH_BZIMAGE: bzImageOf('plain'), DRIFTPATCH_IMAGE: root.kind === 'image' ? root.file : '' };
     results.push(...(await runSuites(runners, (result) => say(describeResult(result)), { env })));
   }
-  if (flavours.length > 0) await buildGuestPrograms();
+  if (flavours.length > 0) await buildGuestPrograms([...suites.values()].flat(), shown);
   const signal = cancelOnSignals();
   for (const flavour of flavours) {
     say(pc.bold(`Guest suites, ${flavour} kernel`));

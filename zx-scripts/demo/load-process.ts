@@ -8,7 +8,9 @@ import { Load, type LoadTotals } from './load.js';
 import { TrialError } from './servers.js';
 import { statsOf, type Window, type WindowStats } from './windows.js';
 
-export type WindowName = 'before' | 'during' | 'after';
+/** `during` is all of apply; `transition` is its part from the call that migrates to the end. */
+export const windowNames = ['before', 'during', 'transition', 'after'] as const;
+export type WindowName = (typeof windowNames)[number];
 export type Windows = Readonly<Record<WindowName, Window>>;
 
 export interface LoadReport {
@@ -54,6 +56,7 @@ async function main(port: number, connections: number): Promise<void> {
       windows: {
         before: statsOf(samples, windows.before, 'inside'),
         during: statsOf(samples, windows.during, 'touching'),
+        transition: statsOf(samples, windows.transition, 'touching'),
         after: statsOf(samples, windows.after, 'inside'),
       },
       totals,

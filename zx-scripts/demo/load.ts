@@ -27,7 +27,7 @@ export class Load {
   private readonly failures: string[] = [];
   private dropped = 0;
 
-  /** Connects, and resolves when every connection has set its keys and goes on by itself. */
+  /** Connects, and resolves when every connection has had its first answer; they go on by themselves. */
   static async start(port: number, connections: number): Promise<Load> {
     const load = new Load();
     for (let number = 0; number < connections; number++) {

@@ -46,7 +46,13 @@ export class Probe {
 
   static async open(port: number): Promise<Probe> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    await new Promise<void>((resolve, reject) =>
+      socket
+        .once('connect', resolve)
+        .once('error', ({ message }) =>
+          reject(new TrialError(`port ${port}: expected a connection, found ${message}`)),
+        ),
+    );
     return new Probe(socket);
   }
 

@@ -3,7 +3,7 @@
 
 import pc from 'picocolors';
 import type { GuestEvent } from './guest-events.js';
-import type { WindowName } from './load-process.js';
+import { type WindowName, windowNames } from './load-process.js';
 import { type Answer, harmless, overflowing } from './probe.js';
 import { workers } from './servers.js';
 import type { Outcome, Overflow } from './trial.js';
@@ -27,7 +27,9 @@ export function linesOf(event: GuestEvent): string[] {
       ];
     case 'servers':
       return [
-        heading(`memcached ${event.proxy} serves as a proxy, with ${workers} workers; ${event.store} is its store`),
+        heading(
+          `memcached (process ${event.proxy}) serves as a proxy with ${workers} workers; process ${event.store} is its store`,
+        ),
         `  ${event.threads.length} threads: ${grouped(event.threads.map(({ name }) => name))}`,
       ];
     case 'load':
@@ -55,9 +57,8 @@ export function linesOf(event: GuestEvent): string[] {
         `    ${described(event.overflow)}`,
       ];
     case 'outcome':
-      return [];
     case 'failed':
-      return [red(event.message)];
+      return [];
   }
 }
 
@@ -81,7 +82,8 @@ function grouped(words: readonly string[], separator = ', '): string {
   return [...counts].map(([word, count]) => (count > 1 ? `${count} × ${word}` : word)).join(separator);
 }
 
-const widths = [8, 9, 10, 9, 9, 9, 9, 9, 8] as const;
+const titles = { before: 'before', during: 'apply', transition: '- transition', after: 'after' } as const;
+const widths = [14, 9, 10, 9, 9, 9, 9, 9, 8] as const;
 const row = (cells: readonly string[]) =>
   `  ${cells.map((cell, at) => (at ? cell.padStart(widths[at]!) : cell.padEnd(widths[0]))).join('')}`;
 
@@ -90,7 +92,7 @@ export function tableLines({ windows }: Pick<Outcome, 'windows'>): string[] {
   return [
     heading('Requests and their latency'),
     dim(title),
-    ...(['before', 'during', 'after'] as const).map((name) => windowRow(name, windows[name])),
+    ...windowNames.map((name) => windowRow(name, windows[name])),
   ];
 }
 
@@ -98,21 +100,23 @@ function windowRow(name: WindowName, stats: WindowStats): string {
   const ms = (value: number | null) => (value === null ? '-' : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
   const { seconds, requests, perSecond, p50, p99, p999, max, failed } = stats;
   const time = seconds < 1 ? `${(seconds * 1000).toFixed(0)} ms` : `${seconds.toFixed(1)} s`;
-  const cells = [name, time, String(requests), perSecond.toFixed(0), ...[p50, p99, p999, max].map(ms)];
+  const cells = [titles[name], time, String(requests), perSecond.toFixed(0), ...[p50, p99, p999, max].map(ms)];
   const line = row([...cells, String(failed)]);
-  return failed ? red(line) : name === 'during' ? bold(line) : line;
+  return failed ? red(line) : name === 'transition' ? bold(line) : line;
 }
 
 /** What was shown, and what the figures are worth. */
 export function closingLines(outcome: Outcome, problems: readonly string[], accelerator: string): string[] {
-  const { totals, looks, apply, windows, overflow } = outcome;
-  const { during } = windows;
+  const { totals, looks, apply, overflow } = outcome;
   const facts = [
     `  requests failed: ${totals.failed} of ${totals.requests}    connections dropped: ${totals.dropped} of ${totals.connections}`,
     `  threads stopped: ${looks.stopped}, traced: ${looks.traced}, in ${looks.looks} looks at all threads during the transition (ptrace is not used)`,
     `  view cloned in ${micro(apply.timing.cloneUs)}, ${apply.threads.total} threads migrated in ${micro(apply.timing.transitionUs)}, folded in ${micro(apply.timing.foldUs)}`,
     dim(
-      `  "during" is from the start of apply to its end, and has ${during.requests} requests: of fewer than 1000, p99.9 is the longest`,
+      '  apply: from its start to its end; transition: its part from the first migration on. Who has fewer than 1000',
+    ),
+    dim(
+      '  requests has the longest as p99.9; a request counts for these two if it was under way at any moment of them.',
     ),
     dim(
       accelerator === 'tcg'

@@ -60,7 +60,8 @@ export interface Outcome extends LoadReport {
 
 /** Dealt to the workers in turn: a multiple of their number, so that the probes get one each as well. */
 const connections = 16;
-const warmSeconds = 2;
+/** Until the load generator's own code is compiled: before, it gets faster all the time. */
+const warmSeconds = 4;
 
 export async function runTrial(options: TrialOptions): Promise<Outcome> {
   const { program, config, windowSeconds, onEvent: emit = () => {} } = options;
@@ -95,14 +96,14 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     emit({ kind: 'window', name: 'during', seconds: null });
     const patched = await applyWatched(patch, proxy.pid, emit);
 
-    emit({ kind: 'window', name: 'after', seconds: windowSeconds });
-    const windowAfter = await timed(() => sleep(windowSeconds * 1000));
     const after = await askAll(harmless);
     emit({ kind: 'probe', when: 'after', answers: after });
+    emit({ kind: 'window', name: 'after', seconds: windowSeconds });
+    const windowAfter = await timed(() => sleep(windowSeconds * 1000));
     const ordinary = await askAll(1);
     const survived = await overflow(proxy);
     emit({ kind: 'overflow', overflow: survived });
-    const report = await load.report({ before: windowBefore, during: patched.window, after: windowAfter });
+    const report = await load.report({ before: windowBefore, ...patched.windows, after: windowAfter });
     const { result, migrated, looks } = patched;
     const asked = { before, after };
     return {
@@ -127,6 +128,7 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
   const looks = lookAt(pid);
   let total = 0;
   const begun = now();
+  let migrating = begun;
   const result = await apply(patch, {
     pid,
     onEvent(event) {
@@ -138,11 +140,13 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
         return;
       }
       looks.look();
+      if (event.kind === 'step' && event.step === 'migrate') migrating = now();
       if (event.kind === 'step') emit({ kind: 'step', step: event.step, message: event.message });
     },
   });
-  const window: Window = { from: begun, to: now() };
-  return { result, migrated, looks: looks.seen(), window };
+  const to = now();
+  const windows = { during: { from: begun, to }, transition: { from: migrating, to } };
+  return { result, migrated, looks: looks.seen(), windows };
 }
 
 async function overflow(server: Server): Promise<Overflow> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Did the demo show what it claims? Every claim is one row here: what was expected, and what was found instead.
 
+import { windowNames } from './load-process.js';
 import { workers } from './servers.js';
 import type { Outcome } from './trial.js';
 
@@ -35,7 +36,6 @@ export function problemsOf(outcome: Outcome): string[] {
   );
   expect(totals.failed === 0, 'no request to fail', `${totals.failed} (${totals.failures.join('; ')})`);
   expect(totals.dropped === 0, 'no connection to be dropped', totals.dropped);
-  for (const name of ['before', 'during', 'after'] as const)
-    expect(windows[name].requests > 0, `requests in the window ${name}`, 'none');
+  for (const name of windowNames) expect(windows[name].requests > 0, `requests in the window ${name}`, 'none');
   return problems;
 }

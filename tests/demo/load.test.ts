@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/** The load counts what goes wrong: against servers that answer right, wrong, not at all, or hang up. */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Load } from '../../zx-scripts/demo/load.js';
+import { Requests } from '../../zx-scripts/demo/requests.js';
+
+/** A memcached for one connection at a time: what is set is given back. `spoil` may change the n-th answer; null hangs up. */
+function store(socket: Socket, spoil: (answer: string, count: number) => string | null): void {
+  const values = new Map<string, string>();
+  let rest = '';
+  let count = 0;
+  socket.on('error', () => {});
+  socket.on('data', (bytes) => {
+    rest += bytes.toString('latin1');
+    for (;;) {
+      const set = /^set (\S+) 0 0 (\d+)\r\n/.exec(rest);
+      const get = /^get ([^\r]+)\r\n/.exec(rest);
+      let answer: string;
+      if (set) {
+        const length = Number(set[2]);
+        if (rest.length < set[0].length + length + 2) return;
+        values.set(set[1]!, rest.slice(set[0].length, set[0].length + length));
+        rest = rest.slice(set[0].length + length + 2);
+        answer = 'STORED\r\n';
+      } else if (get) {
+        rest = rest.slice(get[0].length);
+        const found = get[1]!.split(' ').map((key) => [key, values.get(key)!] as const);
+        answer = `${found.map(([key, value]) => `VALUE ${key} 0 ${value.length}\r\n${value}\r\n`).join('')}END\r\n`;
+      } else return;
+      const spoiled = spoil(answer, ++count);
+      if (spoiled === null) return void socket.end();
+      socket.write(spoiled);
+    }
+  });
+}
+
+async function loaded(spoil: (answer: string, count: number) => string | null, connections = 2, ms = 150) {
+  const server: Server = createServer((socket) => store(socket, spoil));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const load = await Load.start((server.address() as AddressInfo).port, connections);
+  await sleep(ms);
+  const totals = await load.stop();
+  server.close();
+  return { totals, samples: load.taken() };
+}
+
+test('answers that are right to the last byte: no failure, and one sample for each request', async () => {
+  const { totals, samples } = await loaded((answer) => answer);
+  assert.equal([totals.connections, totals.failed, totals.dropped, totals.failures], [2, 0, 0, []]);
+  assert.ok(totals.requests > 50, `${totals.requests} requests`);
+  assert.is(samples.length, totals.requests);
+  assert.ok(samples.every(({ ok, latency }) => ok && latency > 0));
+});
+
+test('one wrong byte in a value is a failure, and says what was expected', async () => {
+  const { totals } = await loaded((answer, count) => (count === 30 ? answer.replace(/.\r\n$/, '!\r\n') : answer), 1);
+  assert.equal([totals.failed, totals.dropped, totals.requests], [1, 0, 30]);
+  assert.match(totals.failures[0]!, /^connection 0: expected ".*, found ".*/);
+});
+
+test('an error line is a failure at once, although it is shorter than what was expected', async () => {
+  const { totals } = await loaded((answer, count) => (count === 30 ? 'SERVER_ERROR out\r\n' : answer), 1);
+  assert.equal([totals.failed, totals.dropped], [1, 0]);
+  assert.match(totals.failures[0]!, 'SERVER_ERROR out');
+});
+
+test('bytes that nobody asked for are a failure', async () => {
+  const { totals } = await loaded((answer, count) => (count === 30 ? `${answer}END\r\n` : answer), 1);
+  assert.is(totals.failed, 1);
+});
+
+test('a server that hangs up has failed the request under way, and dropped the connection', async () => {
+  const { totals } = await loaded((answer, count) => (count === 30 ? null : answer), 2);
+  assert.equal([totals.failed, totals.dropped, totals.requests], [2, 2, 60]);
+});
+
+test('a connection asks for the same each time; first it sets every key', () => {
+  const [one, same, other] = [new Requests(1), new Requests(1), new Requests(2)];
+  const lines = Array.from({ length: 400 }, () => one.next().bytes.toString());
+  assert.equal(
+    Array.from({ length: 400 }, () => same.next().bytes.toString()),
+    lines,
+  );
+  assert.is.not(other.next().bytes.toString(), lines[0]);
+  assert.ok(lines.slice(0, 16).every((line) => line.startsWith('set ')));
+  const later = lines.slice(16);
+  const share = (pattern: RegExp) => later.filter((line) => pattern.test(line)).length / later.length;
+  assert.ok(share(/^get \S+\r/) > 0.5 && share(/^get \S+ \S+ \S+\r/) > 0.08 && share(/^set /) > 0.1);
+});
+
+test.run();

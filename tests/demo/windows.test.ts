@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/** Which request counts for which window, and what its figures are. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { percentile, type Sample, statsOf } from '../../zx-scripts/demo/windows.js';
+
+const sample = (start: number, end: number, ok = true): Sample => ({ end, latency: end - start, ok });
+
+test('percentiles are values that were measured, and never round past the last', () => {
+  const thousand = Array.from({ length: 1000 }, (_, at) => at + 1);
+  assert.equal(
+    [50, 99, 99.9, 100].map((percent) => percentile(thousand, percent)),
+    [500, 990, 999, 1000],
+  );
+  assert.is(percentile([7], 99.9), 7);
+  assert.is(percentile([1, 2, 3], 50), 2);
+  assert.is(percentile([], 50), null);
+});
+
+test('a request that the window holds up counts for it, although it began before or ended after', () => {
+  const window = { from: 1000, to: 2000 };
+  const samples = [sample(900, 950), sample(990, 1500), sample(1200, 1300), sample(1990, 2600), sample(900, 2600)];
+  const touching = statsOf(samples, window, 'touching');
+  assert.equal([touching.requests, touching.max], [4, 1700]);
+  const inside = statsOf(samples, window, 'inside');
+  assert.equal([inside.requests, inside.max], [1, 100]);
+});
+
+test('requests per second are those that ended in the window, by its length', () => {
+  const samples = [sample(900, 1100), sample(1200, 1300), sample(1990, 2600)];
+  const { perSecond, seconds } = statsOf(samples, { from: 1000, to: 1500 }, 'touching');
+  assert.equal([perSecond, seconds], [4, 0.5]);
+});
+
+test('a request that failed counts as failed, not among the latencies', () => {
+  const { requests, failed, p50, perSecond } = statsOf(
+    [sample(10, 20), sample(10, 90, false)],
+    { from: 0, to: 100 },
+    'inside',
+  );
+  assert.equal([requests, failed, p50, perSecond], [2, 1, 10, 10]);
+});
+
+test('a window without requests has no latencies, not zeros', () => {
+  const { requests, p50, p999, max } = statsOf([], { from: 0, to: 100 }, 'inside');
+  assert.equal([requests, p50, p999, max], [0, null, null, null]);
+});
+
+test.run();
