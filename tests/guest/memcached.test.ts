@@ -18,6 +18,7 @@ const outcome = await runTrial({
   patchFile: `${demoFolder(project)}/${names.patch}`,
   config: configFile(project),
   windowSeconds: 2,
+  warmSeconds: 4,
   onEvent: (event) => void events.push(event),
 });
 

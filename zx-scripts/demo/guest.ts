@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What `npm run demo` runs in the guest: the trial, told on stdout as one JSON object per line.
 //
-//   node dist/zx-scripts/demo/guest.js PROJECT SECONDS
+//   node dist/zx-scripts/demo/guest.js PROJECT SECONDS LONGEST_WARM_UP
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -12,7 +12,7 @@ import { configFile, demoFolder, names } from './names.js';
 import { TrialError } from './servers.js';
 import { runTrial } from './trial.js';
 
-const [project, seconds] = process.argv.slice(2);
+const [project, seconds, warm] = process.argv.slice(2);
 const folder = demoFolder(project!);
 const tell = (event: GuestEvent) => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
@@ -24,6 +24,7 @@ try {
     patchFile: join(folder, names.patch),
     config: configFile(project!),
     windowSeconds: Number(seconds),
+    warmSeconds: Number(warm),
     onEvent: tell,
   });
   tell({ kind: 'outcome', outcome });

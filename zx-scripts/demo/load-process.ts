@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The load in a process of its own, so that what its parent does is not taken for the server's slowness. The child is told
-// port and connections; it is ready when it loads, and answers the question for the windows with its figures, and ends.
+// port and connections; it says when it is ready, and from then on answers: how many
+// requests so far, and at its end, what happened in which window.
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -19,10 +20,14 @@ export interface LoadReport {
 }
 
 export interface LoadProcess {
+  /** Requests so far. */
+  count(): Promise<number>;
   /** Ends the load. */
   report(windows: Windows): Promise<LoadReport>;
   kill(): void;
 }
+
+type Question = 'count' | Windows;
 
 const self = fileURLToPath(import.meta.url);
 
@@ -38,18 +43,23 @@ export async function startLoad(port: number, connections: number): Promise<Load
       });
     });
   await message();
+  const ask = async (question: Question) => {
+    const answer = message();
+    child.send(question);
+    return await answer;
+  };
   return {
-    async report(windows) {
-      child.send(windows);
-      return (await message()) as LoadReport;
-    },
+    count: async () => (await ask('count')) as number,
+    report: async (windows) => (await ask(windows)) as LoadReport,
     kill: () => void child.kill('SIGKILL'),
   };
 }
 
 async function main(port: number, connections: number): Promise<void> {
   const load = await Load.start(port, connections);
-  process.once('message', async (windows: Windows) => {
+  process.on('message', async (question: Question) => {
+    if (question === 'count') return void process.send!(load.taken().length);
+    const windows = question;
     const totals = await load.stop();
     const samples = load.taken();
     const report: LoadReport = {

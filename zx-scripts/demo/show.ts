@@ -34,6 +34,8 @@ export function linesOf(event: GuestEvent): string[] {
       ];
     case 'load':
       return [`  load on ${event.connections} connections, each answer compared byte by byte`];
+    case 'steady':
+      return [dim(`  waited ${event.seconds} s for the load to become steady`)];
     case 'probe': {
       const when = event.when === 'before' ? 'Before' : 'After';
       const many = `a multiget with ${harmless} spaces, on ${event.answers.length} connections, one per worker`;

@@ -2,7 +2,7 @@
 // The demo's part inside the guest, also run by a guest suite: a memcached that serves as a proxy under load is patched, and
 // everything that can be seen of it from outside is written down. It judges nothing; verdict.ts does.
 //
-//   a victim shows the bug ─ servers ─ load ─ probe ─ window before ─ apply = window during ─ probe ─ window after ─ figures
+//   a victim shows the bug ─ servers ─ load, steady ─ probe ─ window before ─ apply = window during ─ probe ─ window after ─ figures
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,8 @@ export interface TrialOptions {
   readonly config: string;
   /** How long it is measured before, and after. */
   readonly windowSeconds: number;
+  /** The longest wait for the load to become steady before that. */
+  readonly warmSeconds: number;
   readonly onEvent?: (event: TrialEvent) => void;
 }
 
@@ -28,6 +30,7 @@ export type TrialEvent =
   | { readonly kind: 'victim'; readonly overflow: Overflow }
   | { readonly kind: 'servers'; readonly store: number; readonly proxy: number; readonly threads: readonly Thread[] }
   | { readonly kind: 'load'; readonly connections: number }
+  | { readonly kind: 'steady'; readonly seconds: number }
   | { readonly kind: 'probe'; readonly when: 'before' | 'after'; readonly answers: readonly Answer[] }
   | { readonly kind: 'window'; readonly name: WindowName; readonly seconds: number | null }
   | { readonly kind: 'step'; readonly step: string; readonly message: string }
@@ -60,11 +63,9 @@ export interface Outcome extends LoadReport {
 
 /** Dealt to the workers in turn: a multiple of their number, so that the probes get one each as well. */
 const connections = 16;
-/** Until the load generator's own code is compiled: before, it gets faster all the time. */
-const warmSeconds = 4;
 
 export async function runTrial(options: TrialOptions): Promise<Outcome> {
-  const { program, config, windowSeconds, onEvent: emit = () => {} } = options;
+  const { program, config, windowSeconds, warmSeconds, onEvent: emit = () => {} } = options;
   const proxyWords = ['-t', String(workers), '-o', `proxy_config=${config}`];
   const patch = await readFile(options.patchFile);
   const servers: Server[] = [];
@@ -90,7 +91,7 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     const before = await askAll(harmless);
     emit({ kind: 'probe', when: 'before', answers: before });
 
-    await sleep(warmSeconds * 1000);
+    emit({ kind: 'steady', seconds: await untilSteady(load, warmSeconds) });
     emit({ kind: 'window', name: 'before', seconds: windowSeconds });
     const windowBefore = await timed(() => sleep(windowSeconds * 1000));
     emit({ kind: 'window', name: 'during', seconds: null });
@@ -147,6 +148,21 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
   const to = now();
   const windows = { during: { from: begun, to }, transition: { from: migrating, to } };
   return { result, migrated, looks: looks.seen(), windows };
+}
+
+const alike = 0.1;
+
+/** The load generator's own code is compiled while it runs: until then it gets faster all the time. Gives the seconds. */
+async function untilSteady(load: LoadProcess, longest: number): Promise<number> {
+  let count = await load.count();
+  let rate = 0;
+  for (let seconds = 1; ; seconds++) {
+    await sleep(1000);
+    const before = { count, rate };
+    count = await load.count();
+    rate = count - before.count;
+    if (seconds >= longest || Math.abs(rate - before.rate) < alike * rate) return seconds;
+  }
 }
 
 async function overflow(server: Server): Promise<Overflow> {
