@@ -63,13 +63,17 @@ async function main(options: Options): Promise<number> {
   const functions = plan(prepared, say, options.json === true);
   if (!functions) return 1;
   const bzImage = options.bzimage ?? kernels.get('plain')!.bzImage;
-  const { outcome, failure, result } = await inGuest(bzImage, root, options.quick ? quick : usual, signal, say);
+  const { outcome, guest, failure, result } = await inGuest(bzImage, root, options.quick ? quick : usual, signal, say);
   const problems = [...(outcome ? problemsOf(outcome) : [failure]), ...guestProblems(result)];
   if (outcome) for (const line of tableLines(outcome)) say(line);
   if (outcome) for (const line of closingLines(outcome, problems, result.accelerator)) say(line);
   if (!outcome || options.json) for (const problem of problems) complain(`demo: not shown: ${problem}`);
-  if (options.json)
-    process.stdout.write(`${JSON.stringify(report(prepared, functions, result, outcome, problems), null, 2)}\n`);
+  if (options.json) {
+    const { version: memcached, fixName: name } = prepared;
+    const facts = { memcached, fix: { number: fix, name }, functions, guest, accelerator: result.accelerator };
+    const report = { schema: 1, shown: problems.length === 0, problems, ...facts, ...outcome };
+    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  }
   if (options.record && problems.length === 0) {
     mkdirSync(dirname(options.record), { recursive: true });
     const title = 'npm run demo: a running memcached is patched';
@@ -98,9 +102,11 @@ async function inGuest(
   say: (line: string) => void,
 ) {
   let outcome: Outcome | null = null;
+  let guest: { kernel: string; processors: number } | null = null;
   let failure = 'expected an outcome, found none';
   let errors = '';
   const onEvent = (event: GuestEvent) => {
+    if (event.kind === 'guest') guest = { kernel: event.kernel, processors: event.processors };
     if (event.kind === 'outcome') outcome = event.outcome;
     if (event.kind === 'failed') failure = event.message;
     for (const line of linesOf(event)) say(line);
@@ -117,7 +123,7 @@ async function inGuest(
     root,
     project: projectFolder,
     cpus: 2,
-    timeoutSeconds: 180,
+    timeoutSeconds: 300,
     signal,
     onStdout: eventReader(onEvent),
     onStderr: (bytes) => {
@@ -125,7 +131,7 @@ async function inGuest(
     },
   });
   if (errors) complain(`demo: the guest said: ${errors.trimEnd()}`);
-  return { outcome: outcome as Outcome | null, failure, result };
+  return { outcome: outcome as Outcome | null, guest, failure, result };
 }
 
 /** What is wrong with the guest itself. */
@@ -135,25 +141,6 @@ function guestProblems({ status, complaints, leakedViews }: GuestResult): string
     ...complaints.map((line) => `expected nothing from the guest's kernel, found: ${line}`),
     ...(leakedViews === 0 ? [] : [`expected no view left at the end, found ${leakedViews}`]),
   ];
-}
-
-function report(
-  { version, fixName }: Prepared,
-  functions: readonly string[],
-  { accelerator }: GuestResult,
-  outcome: Outcome | null,
-  problems: readonly string[],
-) {
-  return {
-    schema: 1,
-    shown: problems.length === 0,
-    problems,
-    memcached: version,
-    fix: { number: fix, name: fixName },
-    functions,
-    accelerator,
-    ...outcome,
-  };
 }
 
 program.parse();

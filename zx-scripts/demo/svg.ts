@@ -38,7 +38,7 @@ export function svgOf(lines: readonly string[], title: string): string {
 <title>${escaped(title)}</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${dots.join('')}
-<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="12.6" fill="#e6edf3" xml:space="preserve">
+<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="12.6" fill="#e6edf3" xml:space="preserve" style="white-space:pre">
 ${texts.join('\n')}
 </g>
 </svg>
