@@ -9,7 +9,7 @@ import { exists, filesBelow, hashOf, writeWhole } from './cache.js';
 import { exec } from './exec.js';
 import { configure } from './kernel-config.js';
 import { checkSeries, syncSeries } from './kernel-series.js';
-import { locateSource, prepareSource } from './kernel-source.js';
+import { type KernelSource, locateSource, prepareSource } from './kernel-source.js';
 import { withLock } from './lock.js';
 import { type Progress, silent } from './progress.js';
 
@@ -56,9 +56,10 @@ export async function buildKernel({ kernelTree, flavour, progress = silent }: Ke
   const onWait = () => progress({ name: 'wait for another build of the kernel' });
   return withLock(`${home}.lock`, onWait, async () => {
     if (await isCurrent()) return { bzImage, vmlinux, flavour, builtNow: false };
-    const source = await prepareSource(progress);
-    progress({ name: 'apply the hook series' });
-    await syncSeries(source, kernelTree);
+    await withSource(home, progress, async (source) => {
+      progress({ name: 'apply the hook series' });
+      await syncSeries(source, kernelTree);
+    });
     await mkdir(objects, { recursive: true });
     progress({ name: `configure the ${flavour} kernel` });
     const paths = fragments[flavour].map((name) => join(kernelTree, 'config', name));
@@ -69,11 +70,16 @@ export async function buildKernel({ kernelTree, flavour, progress = silent }: Ke
   });
 }
 
-/** Does the hook series apply to the kernel's source? Unpacks that if need be, and builds nothing. */
+/** Does the hook series apply to the kernel's source? Unpacks that if need be, builds nothing, and waits for no build. */
 export async function checkHookSeries(kernelTree: string, progress: Progress = silent) {
   const { home } = await locateSource();
-  const onWait = () => progress({ name: 'wait for a build of the kernel' });
-  return withLock(`${home}.lock`, onWait, async () => checkSeries(await prepareSource(progress), kernelTree));
+  return withSource(home, progress, (source) => checkSeries(source, kernelTree));
+}
+
+/** A lock of its own, held for seconds and inside the build's: whoever only looks at the source need not wait for make. */
+function withSource<T>(home: string, progress: Progress, work: (source: KernelSource) => Promise<T>): Promise<T> {
+  const onWait = () => progress({ name: "wait for somebody else's use of the kernel source" });
+  return withLock(`${home}.source.lock`, onWait, async () => work(await prepareSource(progress)));
 }
 
 async function hashOfTree(kernelTree: string): Promise<string> {
