@@ -9,7 +9,7 @@ import { Load, type LoadTotals } from './load.js';
 import { TrialError } from './servers.js';
 import { statsOf, type Window, type WindowStats } from './windows.js';
 
-/** `during` is all of apply; `transition` is its part from the call that migrates to the end. */
+/** `during` is all of apply; `transition` is its part from the call that migrates to the fold. */
 export const windowNames = ['before', 'during', 'transition', 'after'] as const;
 export type WindowName = (typeof windowNames)[number];
 export type Windows = Readonly<Record<WindowName, Window>>;
@@ -35,12 +35,15 @@ export async function startLoad(port: number, connections: number): Promise<Load
   const child = fork(self, [String(port), String(connections)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const message = () =>
     new Promise<unknown>((resolve, reject) => {
-      const onExit = (status: number | null) => reject(new TrialError(`the load ended by itself, status ${status}`));
-      child.once('exit', onExit).once('error', reject);
-      child.once('message', (said) => {
-        child.removeListener('exit', onExit);
-        resolve(said);
-      });
+      const settle = (action: () => void) => {
+        child.removeListener('exit', onExit).removeListener('error', onError).removeListener('message', onMessage);
+        action();
+      };
+      const onExit = (status: number | null) =>
+        settle(() => reject(new TrialError(`the load ended by itself, status ${status}`)));
+      const onError = (error: Error) => settle(() => reject(error));
+      const onMessage = (said: unknown) => settle(() => resolve(said));
+      child.once('exit', onExit).once('error', onError).once('message', onMessage);
     });
   await message();
   const ask = async (question: Question) => {

@@ -50,7 +50,7 @@ export function linesOf(event: GuestEvent): string[] {
       const { thread, migrated, total, ms } = event;
       const count = `${String(migrated).padStart(2)} of ${total}`;
       return [
-        `    ${green('migrated')} ${count}  thread ${thread.tid}  ${thread.name.padEnd(15)} ${dim(`${ms.toFixed(0)} ms`)}`,
+        `    ${green('migrated')} ${count}  thread ${String(thread.tid).padEnd(5)} ${thread.name.padEnd(15)} ${dim(`seen after ${ms.toFixed(0)} ms`)}`,
       ];
     }
     case 'overflow':
@@ -115,10 +115,10 @@ export function closingLines(outcome: Outcome, problems: readonly string[], acce
     `  threads stopped: ${looks.stopped}, traced: ${looks.traced}, in ${looks.looks} looks at all threads during the transition (ptrace is not used)`,
     `  view cloned in ${micro(apply.timing.cloneUs)}, ${apply.threads.total} threads migrated in ${micro(apply.timing.transitionUs)}, folded in ${micro(apply.timing.foldUs)}`,
     dim(
-      '  apply: from its start to its end; transition: its part from the first migration on. Who has fewer than 1000',
+      '  apply: from its start to its end; transition: its part from the first migration to the fold. A request counts for',
     ),
     dim(
-      '  requests has the longest as p99.9; a request counts for these two if it was under way at any moment of them.',
+      '  these two if it was under way at any moment of them. Of fewer than 1000 requests the longest stands as p99.9.',
     ),
     dim(
       accelerator === 'tcg'

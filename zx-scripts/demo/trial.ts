@@ -39,7 +39,7 @@ export type TrialEvent =
       readonly thread: Thread;
       readonly migrated: number;
       readonly total: number;
-      /** Since apply began. */
+      /** When it was seen, since the first could migrate. */
       readonly ms: number;
     }
   | { readonly kind: 'overflow'; readonly overflow: Overflow };
@@ -63,6 +63,7 @@ export interface Outcome extends LoadReport {
 
 /** Dealt to the workers in turn: a multiple of their number, so that the probes get one each as well. */
 const connections = 16;
+const tellMs = 20;
 
 export async function runTrial(options: TrialOptions): Promise<Outcome> {
   const { program, config, windowSeconds, warmSeconds, onEvent: emit = () => {} } = options;
@@ -123,45 +124,64 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
   }
 }
 
-/** Apply, and look at the process's threads whenever there is news of it. */
+/**
+ * Apply, and look at the process's threads whenever there is news of it. What there is to tell of migrations waits a moment
+ * (or for the next step): a slow reader is no part of the transition.
+ */
 async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialEvent) => void) {
   const migrated: Thread[] = [];
   const looks = lookAt(pid);
-  let total = 0;
+  const untold: TrialEvent[] = [];
+  const tell = () => {
+    for (const event of untold.splice(0)) emit(event);
+  };
   const begun = now();
-  let migrating = begun;
+  let [total, seenAt, from] = [0, begun, begun];
+  let folded: number | null = null;
   const result = await apply(patch, {
     pid,
     onEvent(event) {
-      if (event.kind === 'progress') total = event.total;
       if (event.kind === 'thread-migrated') {
         const thread = { tid: event.tid, name: event.name };
         migrated.push(thread);
-        emit({ kind: 'migrated', thread, migrated: migrated.length, total, ms: now() - begun });
+        untold.push({ kind: 'migrated', thread, migrated: migrated.length, total, ms: seenAt - from });
         return;
       }
+      if (event.kind === 'progress') {
+        [total, seenAt] = [event.total, now()];
+        looks.look();
+        setTimeout(tell, tellMs);
+        return;
+      }
+      if (event.step === 'fold') folded = now();
+      tell();
+      emit({ kind: 'step', step: event.step, message: event.message });
       looks.look();
-      if (event.kind === 'step' && event.step === 'migrate') migrating = now();
-      if (event.kind === 'step') emit({ kind: 'step', step: event.step, message: event.message });
+      if (event.step === 'migrate') from = now();
     },
   });
-  const to = now();
-  const windows = { during: { from: begun, to }, transition: { from: migrating, to } };
-  return { result, migrated, looks: looks.seen(), windows };
+  const end = now();
+  tell();
+  const transition: Window = { from, to: folded ?? end };
+  return { result, migrated, looks: looks.seen(), windows: { during: { from: begun, to: end }, transition } };
 }
 
 const alike = 0.1;
+/** Seconds in which an interpreter is as steady as it is slow. */
+const slowStart = 7;
 
 /** The load generator's own code is compiled while it runs: until then it gets faster all the time. Gives the seconds. */
 async function untilSteady(load: LoadProcess, longest: number): Promise<number> {
+  const rates: number[] = [];
   let count = await load.count();
-  let rate = 0;
-  for (let seconds = 1; ; seconds++) {
+  for (;;) {
     await sleep(1000);
-    const before = { count, rate };
+    const before = count;
     count = await load.count();
-    rate = count - before.count;
-    if (seconds >= longest || Math.abs(rate - before.rate) < alike * rate) return seconds;
+    rates.push(count - before);
+    const [rate, ...earlier] = rates.slice(-3).reverse();
+    const steady = earlier.every((one) => Math.abs(one - rate!) < alike * rate!);
+    if ((steady && rates.length > slowStart) || rates.length >= longest) return rates.length;
   }
 }
 
