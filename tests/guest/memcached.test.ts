@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// guest: plain
+// guest: plain debug
 // prepare: memcached
 // timeout: 180
 /** The main job on a real program: a memcached that serves under load gets a security fix, and nobody notices. */
