@@ -54,6 +54,7 @@ const sameMember = (a: Member, b: Member): boolean => a.name === b.name && a.off
 
 /** What a person wants to hear first: a member that is new or gone, then one that moved, then the size. */
 function difference(old: Layout, now: Layout): string {
+  if (old.kind === 'enum' && now.kind === 'enum') return changedValue(old, now);
   const words: string[] = [];
   const find = (layout: Layout, name: string) => layout.members.find((member) => member.name === name);
   const added = now.members.find(({ name }) => !find(old, name));
@@ -66,6 +67,15 @@ function difference(old: Layout, now: Layout): string {
   }
   if (old.size !== now.size) words.push(`its size is ${old.size} → ${now.size} bytes`);
   return words.join(' and ') || 'its members are in another order';
+}
+
+/** An enumerator's value stands where a member has its offset. */
+function changedValue(old: Layout, now: Layout): string {
+  const values = new Map(now.members.map(({ name, offset }) => [name, offset]));
+  const changed = old.members.find(({ name, offset }) => values.has(name) && values.get(name) !== offset);
+  return changed
+    ? `${changed.name} is ${values.get(changed.name)} instead of ${changed.offset}`
+    : `its size is ${old.size} → ${now.size} bytes`;
 }
 
 const place = ({ offset, bits }: Member): string =>

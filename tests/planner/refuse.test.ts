@@ -55,6 +55,11 @@ test('the message about a layout names the type and the member', () => {
   );
 });
 
+test('a renumbered enumerator is named with its values', () => {
+  const { refusals } = diffPair(compilePair('layout.c', { flags: ['-DRENUMBER'] }));
+  assert.match(refusals[0]!.message, /enum state: IDLE is \d instead of \d,|enum state: BUSY is \d instead of \d,/);
+});
+
 test('an enumeration may grow at its end', () => {
   const result = diffPair(compilePair('layout.c', { flags: ['-DAPPEND'] }));
   assert.equal(result.refusals, []);
