@@ -137,12 +137,13 @@ async function runProcess(file: string, limitMs: number, more: Environment) {
   return { status, output, late };
 }
 
-/** One suite's result for a person: a line if all is well, everything it said if not. */
+/** One suite's result for a person: a line and the figures it measured if all is well, everything it said if not. */
 export function describeResult({ file, passed, failed, skipped, seconds, problem, output }: SuiteResult): string {
   const name = relative(process.cwd(), file).replace(/^dist\//, '');
   const counts = `${passed} passed${failed ? `, ${failed} failed` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
   const line = `${failed ? 'FAIL' : 'ok  '} ${name}: ${counts} (${seconds.toFixed(1)} s)`;
-  if (!failed) return line;
+  const figures = output.split('\n').filter((text) => text.startsWith('figure: '));
+  if (!failed) return [line, ...figures.map((figure) => `     ${figure.slice('figure: '.length)}`)].join('\n');
   return [line, problem && `  ${problem}`, output.trimEnd().replaceAll(/^/gm, '  ')].filter(Boolean).join('\n');
 }
 

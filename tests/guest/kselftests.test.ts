@@ -19,6 +19,9 @@ const programs = /^MMVIEW_TESTS := (.+)$/m.exec(makefile)?.[1]?.trim().split(/\s
 // (Its files are on a file system that can hold swap.)
 const stressSeconds = process.env.DRIFTPATCH_KERNEL === 'debug' ? 30 : 10;
 
+/** Their remarks are figures that `npm test` shows. */
+const measures = new Set(['clonecost']);
+
 const kselftests = suite('kselftests');
 
 kselftests('the Makefile names programs', () => {
@@ -34,7 +37,8 @@ for (const program of programs) {
   });
   const { cases, problem } = parseTap(ran.stdout ?? '');
   for (const { name, verdict, remarks } of cases) {
-    for (const remark of remarks) process.stdout.write(`${program}: ${remark}\n`);
+    for (const remark of remarks)
+      process.stdout.write(`${measures.has(program) ? 'figure: ' : ''}${program}: ${remark}\n`);
     const title = `${program}: ${name}`;
     if (verdict === 'skip') {
       process.stdout.write(`skipped: ${title}\n`);
