@@ -22,7 +22,13 @@ export interface PendingThread {
 }
 
 export type TransitionEvent =
-  | { readonly kind: 'thread-migrated'; readonly tid: number; readonly name: string }
+  | {
+      readonly kind: 'thread-migrated';
+      readonly tid: number;
+      readonly name: string;
+      /** When it did, by the kernel's word: microseconds of CLOCK_MONOTONIC; 0 if it was born in the view. */
+      readonly when: number;
+    }
   | { readonly kind: 'progress'; readonly migrated: number; readonly total: number };
 
 const FIRST_LOOK_MS = 1;
@@ -60,10 +66,10 @@ function announce(
   onEvent: (event: TransitionEvent) => void,
 ): void {
   onEvent({ kind: 'progress', migrated: state.migrated, total: state.total });
-  for (const { tid, migrated } of state.threads) {
-    if (!migrated || seen.has(tid)) continue;
+  const news = state.threads.filter(({ tid, migrated }) => migrated && !seen.has(tid));
+  for (const { tid, when } of news.sort((a, b) => a.when - b.when)) {
     seen.add(tid);
-    onEvent({ kind: 'thread-migrated', tid, name: process.threadName(tid) });
+    onEvent({ kind: 'thread-migrated', tid, name: process.threadName(tid), when });
   }
 }
 

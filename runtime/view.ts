@@ -21,6 +21,8 @@ export interface ViewThread {
   readonly why: abi.Why;
   /** For 'pc' and 'stack': the address that lies in a guard. */
   readonly where: RunAddress;
+  /** For one that has migrated: when, in microseconds of CLOCK_MONOTONIC; 0 if it was born in the view. */
+  readonly when: number;
 }
 
 export interface ViewState {
@@ -118,6 +120,7 @@ export class View {
           migrated: t.migrated === 1,
           why: abi.WHY[t.why] ?? 'none',
           where: runAddress(t.where),
+          when: t.when,
         })),
       };
     }

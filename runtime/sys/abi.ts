@@ -47,6 +47,7 @@ export const THREAD = defineStruct('mmview_thread', [
   ['guard', 4],
   ['where', 8],
   ['slot', 8],
+  ['when', 8],
 ]);
 
 export const STATE = defineStruct('mmview_state', [

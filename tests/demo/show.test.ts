@@ -24,7 +24,7 @@ test('events come out whole, wherever the chunks end', () => {
 test('a migration is a line with the thread, its name and the count', () => {
   const thread = { tid: 105, name: 'mc-worker' };
   const [line, ...more] = linesOf({ kind: 'migrated', thread, migrated: 6, total: 13, ms: 41.4 });
-  assert.is(stripVTControlCharacters(line!), '    migrated  6 of 13  thread 105   mc-worker       seen after 41 ms');
+  assert.is(stripVTControlCharacters(line!), '    migrated  6 of 13  thread 105   mc-worker       after 41.40 ms');
   assert.equal(more, []);
 });
 

@@ -50,7 +50,7 @@ export function linesOf(event: GuestEvent): string[] {
       const { thread, migrated, total, ms } = event;
       const count = `${String(migrated).padStart(2)} of ${total}`;
       return [
-        `    ${green('migrated')} ${count}  thread ${String(thread.tid).padEnd(5)} ${thread.name.padEnd(15)} ${dim(`seen after ${ms.toFixed(0)} ms`)}`,
+        `    ${green('migrated')} ${count}  thread ${String(thread.tid).padEnd(5)} ${thread.name.padEnd(15)} ${dim(ms === null ? 'born there' : `after ${ms.toFixed(2)} ms`)}`,
       ];
     }
     case 'overflow':

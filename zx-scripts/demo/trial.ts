@@ -39,8 +39,8 @@ export type TrialEvent =
       readonly thread: Thread;
       readonly migrated: number;
       readonly total: number;
-      /** When it was seen, since the first could migrate. */
-      readonly ms: number;
+      /** When it did, by the kernel's word, since the first could; null if it was born in the view. */
+      readonly ms: number | null;
     }
   | { readonly kind: 'overflow'; readonly overflow: Overflow };
 
@@ -136,7 +136,7 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
     for (const event of untold.splice(0)) emit(event);
   };
   const begun = now();
-  let [total, seenAt, from] = [0, begun, begun];
+  let [total, from] = [0, begun];
   let folded: number | null = null;
   const result = await apply(patch, {
     pid,
@@ -144,11 +144,12 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
       if (event.kind === 'thread-migrated') {
         const thread = { tid: event.tid, name: event.name };
         migrated.push(thread);
-        untold.push({ kind: 'migrated', thread, migrated: migrated.length, total, ms: seenAt - from });
+        const ms = event.when ? event.when / 1000 - from : null;
+        untold.push({ kind: 'migrated', thread, migrated: migrated.length, total, ms });
         return;
       }
       if (event.kind === 'progress') {
-        [total, seenAt] = [event.total, now()];
+        total = event.total;
         looks.look();
         setTimeout(tell, tellMs);
         return;

@@ -431,6 +431,7 @@ static int migrate(struct mmview_file *vf, pid_t tid, unsigned int flags)
 		ret = mmview_migrate_all(view);
 	} else if (task == current) {
 		mmview_switch_self(view);
+		mmview_note_migrated(current);
 		ret = 1;
 	} else {
 		ret = mmview_migrate_one(view, task);

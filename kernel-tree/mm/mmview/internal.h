@@ -205,6 +205,7 @@ bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
 int mmview_migrate_one(struct mmview *view, struct task_struct *task);
 int mmview_migrate_all(struct mmview *view);
 bool mmview_complete(struct mmview *view);
+void mmview_note_migrated(struct task_struct *task);
 long mmview_state(struct mmview *view, struct mmview_state __user *arg);
 void mmview_transition_work(struct work_struct *work);
 /* Does @task run user code of @mm, so that a transition has to move it? */

@@ -17,6 +17,7 @@
  * rather than blocked is left to move itself: it may have been interrupted
  * halfway through a signal's delivery, when its registers mean little.
  */
+#include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/resume_user_mode.h>
 #include <linux/sched/mm.h>
@@ -87,8 +88,22 @@ static void note_verdict(struct task_struct *task,
 {
 	WRITE_ONCE(task->mmview.why, verdict->why);
 	task->mmview.guard = verdict->guard;
-	task->mmview.where = verdict->where;
+	WRITE_ONCE(task->mmview.where, verdict->where);
 	task->mmview.slot = verdict->slot;
+}
+
+/*
+ * @task is in its view from now on. STATE tells when that was; the verdict's
+ * @where keeps it, which nothing else uses while there is nothing to say.
+ */
+void mmview_note_migrated(struct task_struct *task)
+{
+	struct mmview_verdict verdict = {
+		.why = MMVIEW_WHY_NONE,
+		.where = ktime_to_us(ktime_get()),
+	};
+
+	note_verdict(task, &verdict);
 }
 
 /* What keeps @task from migrating in place, NONE if nothing does. */
@@ -135,6 +150,7 @@ static int move_blocked(struct mmview *view, struct task_struct *task)
 		mmview_put(view);
 		return err;
 	}
+	mmview_note_migrated(task);
 	if (target)
 		mmview_put(to_mmview(target));
 	if (move.old) {
@@ -169,6 +185,7 @@ void __mmview_resume(struct pt_regs *regs)
 		goto put;
 
 	mmview_switch_self(view);
+	mmview_note_migrated(current);
 	task_lock(current);
 	root = NULL;
 	if (current->mmview.target == &view->root) {
@@ -357,8 +374,10 @@ static void describe(struct mmview *view, struct task_struct *task,
 
 	out->tid = task_pid_vnr(task);
 	out->migrated = READ_ONCE(task->mmview.view) == &view->root;
-	if (out->migrated)
+	if (out->migrated) {
+		out->when = READ_ONCE(task->mmview.where);
 		return;
+	}
 	if (READ_ONCE(task->mmview.target) != &view->root && !view->all) {
 		out->why = MMVIEW_WHY_NOT_ASKED;
 		return;

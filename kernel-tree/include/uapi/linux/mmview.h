@@ -101,6 +101,7 @@ struct mmview_thread {
 	__u32 guard;		/* index into the guards, for PC and STACK */
 	__u64 where;		/* run-time address, for PC and STACK */
 	__u64 slot;		/* address of the stack word, for STACK */
+	__u64 when;		/* it migrated, CLOCK_MONOTONIC in us; 0: born there */
 };
 
 #define MMVIEW_STATE_SEALED		0x1u

@@ -41,16 +41,20 @@ static int spinning_thread(void)
 	struct target *t = target_start(code_map(CODE_FILE, 1), spin, 0);
 	struct member *m = &t->member[0];
 	long calls;
+	long long began, when;
 	int now;
 
 	target_wait_inside(t, 1);
 	view_patch(t->view, t->code, NEW);
 	EVENTUALLY(atomic_load(&m->last) == OLD);
 	CHECK_EQ(view_thread(t->view, t->pid).why, MMVIEW_WHY_NOT_ASKED);
+	began = now_ns() / 1000;
 	now = sys_mmview_migrate(t->view, t->pid, 0);
 	CHECK(now == 0 || now == 1);
 	EVENTUALLY(view_thread(t->view, t->pid).migrated);
 	CHECK_EQ(view_thread(t->view, t->pid).why, MMVIEW_WHY_NONE);
+	when = (long long)view_thread(t->view, t->pid).when;
+	CHECK(when >= began && when <= now_ns() / 1000);
 	CHECK(view_state(t->view, NULL, 0).flags & MMVIEW_STATE_COMPLETE);
 	calls = atomic_load(&m->calls);
 	EVENTUALLY(atomic_load(&m->calls) > calls + 1);
