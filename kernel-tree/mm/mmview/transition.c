@@ -423,6 +423,7 @@ long mmview_state(struct mmview *view, struct mmview_state __user *arg)
 	struct mmview_state state;
 	struct task_struct *task;
 	unsigned int nr;
+	bool complete;
 
 	if (copy_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
@@ -430,6 +431,9 @@ long mmview_state(struct mmview *view, struct mmview_state __user *arg)
 		return -EINVAL;
 	threads = u64_to_user_ptr(state.threads);
 	state.migrated = 0;
+	/* First: who is told "complete" finds no thread below that is not. */
+	report(view);
+	complete = READ_ONCE(view->complete);
 	for (nr = 0; (task = nth_task(view, nr)); nr++) {
 		struct mmview_thread thread = {};
 
@@ -446,10 +450,9 @@ long mmview_state(struct mmview *view, struct mmview_state __user *arg)
 			return -EFAULT;
 		cond_resched();
 	}
-	report(view);
 	state.nr = nr;
 	state.flags = (view->sealed ? MMVIEW_STATE_SEALED : 0) |
-		      (view->complete ? MMVIEW_STATE_COMPLETE : 0) |
+		      (complete ? MMVIEW_STATE_COMPLETE : 0) |
 		      (view->folded ? MMVIEW_STATE_FOLDED : 0);
 	state.overrides = mmview_count_overrides(view);
 	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;

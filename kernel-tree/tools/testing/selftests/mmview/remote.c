@@ -252,6 +252,28 @@ static int migrate_all(void)
 	return 0;
 }
 
+/* A look that is told "complete" finds every thread in the view. */
+static int complete_means_all(void)
+{
+	struct mmview_thread threads[MAX_THREADS];
+	struct mmview_state state;
+
+	for (int round = 0; round < 12; round++) {
+		struct target *t = target_start(code_map(CODE_FILE, 1), crowd, 9);
+
+		target_wait_inside(t, 9);
+		view_patch(t->view, t->code, NEW);
+		CHECK(sys_mmview_migrate(t->view, t->pid, MMVIEW_MIGRATE_ALL) >= 0);
+		do
+			state = view_state(t->view, threads, MAX_THREADS);
+		while (!(state.flags & MMVIEW_STATE_COMPLETE));
+		CHECK_EQ(state.migrated, state.nr);
+		CHECK_EQ(write(t->pipe[1], "xxxxxxxx", 8), 8);
+		target_end(t);
+	}
+	return 0;
+}
+
 /* STATE with too little room fills what there is and tells the number. */
 static int state_with_little_room(void)
 {
@@ -316,6 +338,7 @@ int main(void)
 		{ "threads blocked in futex, pipe, poll and epoll", blocked_threads },
 		{ "threads that sleep with a time-out", blocked_with_a_timeout },
 		{ "all threads of a process", migrate_all },
+		{ "complete means all", complete_means_all },
 		{ "STATE with little room", state_with_little_room },
 		{ "complete when the last thread in the base exits", last_base_thread_exits },
 	};
