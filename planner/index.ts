@@ -2,8 +2,8 @@
 /**
  * The planner as a library: compare two builds of a program, and write and read patch files.
  *
- * No global state, no files, nothing printed. Errors: ElfError for input that is no usable ELF file, PatchFileError
- * for a patch file that cannot be believed.
+ * No global state, no files, nothing printed, no need of the target's platform. Errors are PlannerErrors: ElfError for
+ * input that is no usable ELF file, PatchFileError for a patch file that cannot be believed.
  */
 export {
   type FileOffset,
@@ -25,6 +25,7 @@ export {
   type FunctionChange,
 } from './diff.js';
 export { ElfError, type ElfErrorCode, type ElfErrorFacts } from './elf/error.js';
+export { PlannerError } from './error.js';
 export { PatchFileError, type PatchFileErrorCode } from './patch-file/error.js';
 export type * from './patch-file/model.js';
 export { readPatch } from './patch-file/read.js';

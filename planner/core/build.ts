@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * Builds the core: AssemblyScript to WebAssembly, then binaryen's optimiser, into core.wasm beside the compiled build
- * script. A hash of everything that goes in is kept beside it; when it has not changed, nothing is done.
+ * script, and the same in base64 as a module, core-bytes.js, which is what load.ts imports. A hash of everything that
+ * goes in is kept beside them; when it has not changed, nothing is done.
  *
  * A build script, run by `npm run build`; nothing imports it.
  */
@@ -16,12 +17,15 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const sources = join(root, 'planner/core/assembly');
 const output = join(here, 'core.wasm');
+const bytesModule = join(here, 'core-bytes.js');
 const stamp = join(here, 'core.wasm.inputs');
 
 const inputs = inputHash();
 if (stampOf() !== inputs) {
   mkdirSync(here, { recursive: true });
-  writeFileSync(output, optimise(await compile()));
+  const wasm = optimise(await compile());
+  writeFileSync(output, wasm);
+  writeFileSync(bytesModule, `export const coreBytes =\n  '${Buffer.from(wasm).toString('base64')}';\n`);
   writeFileSync(stamp, inputs);
 }
 
@@ -38,7 +42,7 @@ function inputHash(): string {
 
 function stampOf(): string | null {
   try {
-    readFileSync(output);
+    for (const made of [output, bytesModule]) readFileSync(made);
     return readFileSync(stamp, 'utf8');
   } catch {
     return null;

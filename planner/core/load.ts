@@ -3,8 +3,9 @@
  * The only place that instantiates WebAssembly: whole batches of functions go in, typed arrays come out.
  *
  * The arrays handed out are copies; nobody outside sees the core's memory, and an instance lives no longer than one call.
+ * What calls share is the compiled code, which nothing changes.
  */
-import { readFileSync } from 'node:fs';
+import { coreBytes } from './core-bytes.js';
 
 /** Words of a row per instruction; the layout is written in assembly/index.ts. */
 export const INSTRUCTION_WORDS = 7;
@@ -47,7 +48,7 @@ interface Exports {
 let compiled: WebAssembly.Module | null = null;
 
 function instantiate(): Exports {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('core.wasm', import.meta.url)));
+  compiled ??= new WebAssembly.Module(Buffer.from(coreBytes, 'base64'));
   return new WebAssembly.Instance(compiled, {
     env: {
       abort: () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What can be wrong with an input ELF file. The codes are stable; a message says where, what was expected, what was found. */
+import { PlannerError } from '../error.js';
 
 const rows = {
   NOT_ELF: 'not an ELF file',
@@ -30,9 +31,11 @@ export interface ElfErrorFacts {
   readonly cause?: unknown;
 }
 
-export class ElfError extends Error {
+/** The file cannot be compared: it is damaged, of another kind, or lacks what comparison needs. */
+export class ElfError extends PlannerError {
   override readonly name = 'ElfError';
   readonly code: ElfErrorCode;
+  readonly place: string;
   readonly facts: ElfErrorFacts;
 
   constructor(code: ElfErrorCode, facts: ElfErrorFacts) {
@@ -42,6 +45,7 @@ export class ElfError extends Error {
       facts.cause === undefined ? {} : { cause: facts.cause },
     );
     this.code = code;
+    this.place = place;
     this.facts = facts;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What can be wrong with a patch file. Codes are stable; a message says where, what was expected, what was found. */
+import { PlannerError } from '../error.js';
 
 const rows = {
   NOT_A_PATCH: 'not a patch file',
@@ -12,7 +13,8 @@ const rows = {
 
 export type PatchFileErrorCode = keyof typeof rows;
 
-export class PatchFileError extends Error {
+/** The patch file cannot be believed, or the patch does not fit into one. */
+export class PatchFileError extends PlannerError {
   override readonly name = 'PatchFileError';
   readonly code: PatchFileErrorCode;
   /** Header, section or field. */

@@ -21,7 +21,8 @@ test('every import of the checkout keeps the rules', () => {
 });
 
 test('every relative import names a source file', () => {
-  const known = new Set(sources);
+  // what the build makes is there as its declaration
+  const known = new Set(sources.map((file) => file.replace(/\.d\.ts$/, '.ts')));
   const lost = imports.filter(({ to }) => !known.has(to)).map(({ from, to }) => `${from} imports ${to}`);
   assert.equal(lost, []);
 });
