@@ -27,6 +27,11 @@ export const reasons = {
   'libc6-dev': 'compiles the tests and servers',
   'libevent-dev': 'memcached is built with it',
   'libsasl2-dev': 'memcached is built with it',
+  'g++': 'links what the planner is measured over',
+  'llvm-14-dev': "the planner is measured over LLVM's libraries",
+  binutils: 'objdump, which the planner is measured against',
+  diffutils: 'diff, which the planner is measured against',
+  zstd: 'unpacks the corpus',
 } as const;
 
 export type SystemPackage = keyof typeof reasons;
