@@ -15,6 +15,7 @@ import type { CodeFunction } from './match/functions.js';
 import { PATCH_NAME } from './patch-file/format.js';
 import type { Finding, Patch, PatchTarget, ReplacedFunction } from './patch-file/model.js';
 import { makePlan, type Plan } from './plan.js';
+import { printable } from './printable.js';
 import { DETOUR_SIZE, detourOffset, roomOf } from './rules/entry.js';
 import { judge } from './rules/index.js';
 import type { RuleFinding } from './rules/rule.js';
@@ -137,13 +138,17 @@ function checkRelated(
   });
 }
 
-/** Findings that the author allowed become notes. */
+/** Findings that the author allowed become notes. Names in them may come from debugging information, which nobody has checked. */
 function sift(findings: readonly RuleFinding[], allow: readonly Allowance[]) {
   const refusals: Finding[] = [];
   const notes: Finding[] = [];
   for (const { allowable, noteOnly, code, symbol, message } of findings) {
     const allowed = allow.some((one) => one.code === code && (one.symbol === null || one.symbol === symbol));
-    (noteOnly || (allowable && allowed) ? notes : refusals).push({ code, symbol, message });
+    (noteOnly || (allowable && allowed) ? notes : refusals).push({
+      code,
+      symbol: symbol && printable(symbol),
+      message: printable(message),
+    });
   }
   return { refusals, notes };
 }
@@ -185,7 +190,7 @@ function functionChanges({ modified, added, removed }: Plan): FunctionChange[] {
       change: 'modified' as const,
       old: extent(old),
       new: extent(now),
-      reasons,
+      reasons: reasons.map(printable),
     })),
     ...added.map((fn) => ({ name: fn.name, change: 'added' as const, old: null, new: extent(fn), reasons: ['new'] })),
     ...removed.map((fn) => ({

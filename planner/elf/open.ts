@@ -6,6 +6,7 @@
  * sh_entsize from wrong offsets, so those two are read here. What leaves this file lies within the bytes given.
  */
 import elfy, { type ElfyFile } from 'elfy';
+import { isPrintable, printable } from '../printable.js';
 import { ElfError, type ElfErrorCode } from './error.js';
 import { type ElfImage, loadImage } from './image.js';
 import type { Section } from './sections.js';
@@ -143,6 +144,14 @@ function repaired(buffer: Buffer, file: string, section: ElfyFile['body']['secti
       place: `section ${index} (${section.name})`,
       expected: 'an alignment that is a power of two and a sane entry size',
       found: `alignment ${align}, entry size ${entrySize}`,
+      advice: 'the file is damaged',
+    });
+  if (!isPrintable(section.name))
+    throw new ElfError('SECTION', {
+      file,
+      place: `section ${index}`,
+      expected: 'a name without control characters',
+      found: printable(section.name),
       advice: 'the file is damaged',
     });
   return {

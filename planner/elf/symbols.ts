@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Symbol tables, with what tells same-named symbols apart: the source file of a local symbol, the version of an import. */
+import { isPrintable, printable } from '../printable.js';
 import { ElfError } from './error.js';
 import type { Section } from './sections.js';
 
@@ -42,6 +43,7 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
       advice: 'the file is damaged',
     });
   const view = viewOf(table.bytes);
+  const plain = isPlain(strings.bytes);
   const symbols: ElfSymbol[] = [];
   let source: string | null = null;
   for (let at = 0; at < table.size; at += ENTRY) {
@@ -52,6 +54,14 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
     const value = view.getBigUint64(at + 8, true);
     const size = view.getBigUint64(at + 16, true);
     const section = view.getUint16(at + 6, true);
+    if (!plain && !isPrintable(name))
+      throw new ElfError('SYMBOL', {
+        file,
+        place: `${table.name} entry ${at / ENTRY}`,
+        expected: 'a name without control characters',
+        found: printable(name),
+        advice: 'rename it',
+      });
     const sane = value < 1n << 47n && size < 1n << 47n;
     if (!sane && section !== SHN_ABS)
       throw new ElfError('SYMBOL', {
@@ -73,6 +83,15 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
     });
   }
   return symbols;
+}
+
+/** True for printable ASCII and NULs alone, as nearly every string table is. */
+function isPlain(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if ((byte < 0x20 && byte !== 0) || byte > 0x7e) return false;
+  }
+  return true;
 }
 
 /** Version name of every dynamic symbol, by index; null for none. */

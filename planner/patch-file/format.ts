@@ -30,6 +30,14 @@ export const NOTE_OWNER = 'driftpatch';
 export const NOTE = { schema: 0x64500001, buildId: 0x64500002, sha256: 0x64500003 } as const;
 export const NOTE_SECTION = '.note.driftpatch';
 export const PLAN_SECTION = '.driftpatch.plan';
+/** Behind what is loaded there are these and relocations, nothing else. */
+export const SECTION_NAMES: ReadonlySet<string> = new Set([
+  '.symtab',
+  '.strtab',
+  PLAN_SECTION,
+  NOTE_SECTION,
+  '.shstrtab',
+]);
 
 /** Flags and type say the kind of a section; there is no other record of it. */
 export const KINDS: Record<SectionKind, { readonly type: number; readonly flags: number }> = {
@@ -52,7 +60,14 @@ export const RELOCATION_WIDTHS: ReadonlyMap<number, number> = new Map([
 export const LIMITS = {
   fileBytes: 256 * 1024 * 1024,
   memoryBytes: 1024 * 1024 * 1024,
-  planBytes: 64 * 1024 * 1024,
+  /** A JSON text may take a hundred times its size while it is read. */
+  planBytes: 8 * 1024 * 1024,
+  symbols: 1 << 20,
+  /** Of all symbols together: they may share bytes of the string table. */
+  nameBytes: 64 * 1024 * 1024,
+  relocations: 1 << 22,
+  functions: 1 << 16,
+  notes: 1 << 16,
   name: 4096,
   align: 4096,
 } as const;

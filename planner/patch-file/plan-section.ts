@@ -5,6 +5,7 @@
  * Decoding believes nothing: each field is of the type and within the range the model says, or it is an error that names it.
  */
 import { linkAddress } from '../addresses.js';
+import { isPrintable, printable } from '../printable.js';
 import { PatchFileError } from './error.js';
 import { LIMITS, PATCH_NAME } from './format.js';
 import type { Finding, Patch, PatchSection, PatchTarget, ReplacedFunction } from './model.js';
@@ -35,21 +36,25 @@ const pick = ({ address, size, room, detourOffset }: ReplacedFunction['old']) =>
 });
 
 export function decodePlan(bytes: Uint8Array, sections: readonly PatchSection[]): PlanPart {
+  if (bytes.length > LIMITS.planBytes)
+    throw new PatchFileError('TOO_LARGE', 'plan', `at most ${LIMITS.planBytes} bytes`, `${bytes.length}`);
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new PatchFileError('DAMAGED', 'plan', 'JSON', 'something else', cause);
+    throw new PatchFileError('DAMAGED', 'plan', 'JSON in UTF-8', 'something else', cause);
   }
   const plan = fields(value, 'plan');
   const name = text(plan.name, 'name', 64);
-  if (!PATCH_NAME.test(name)) throw new PatchFileError('DAMAGED', 'name', `${PATCH_NAME}`, JSON.stringify(name));
+  if (!PATCH_NAME.test(name)) throw wrong('name', `${PATCH_NAME}`, name);
+  const functions = list(plan.functions, 'functions', LIMITS.functions);
+  if (functions.length === 0) throw wrong('functions', 'one at least', functions);
   return {
     name,
     tool: text(plan.tool, 'tool', 256),
     target: decodeTarget(plan.target),
-    functions: list(plan.functions, 'functions').map((entry, i) => decodeFunction(entry, `functions[${i}]`, sections)),
-    notes: list(plan.notes, 'notes').map((entry, i) => decodeFinding(entry, `notes[${i}]`)),
+    functions: functions.map((entry, i) => decodeFunction(entry, `functions[${i}]`, sections)),
+    notes: list(plan.notes, 'notes', LIMITS.notes).map((entry, i) => decodeFinding(entry, `notes[${i}]`)),
   };
 }
 
@@ -59,7 +64,9 @@ function decodeTarget(value: unknown): PatchTarget {
   if (kind !== 'exec' && kind !== 'pie' && kind !== 'shared') throw wrong('target.kind', 'exec, pie or shared', kind);
   const buildId = text(target.buildId, 'target.buildId', 128);
   if (!/^([0-9a-f]{2}){1,64}$/.test(buildId)) throw wrong('target.buildId', 'hex', buildId);
-  return { name: text(target.name, 'target.name', LIMITS.name), buildId, kind };
+  const name = text(target.name, 'target.name', LIMITS.name);
+  if (name.includes('/')) throw wrong('target.name', 'a name without folders', name);
+  return { name, buildId, kind };
 }
 
 function decodeFunction(value: unknown, at: string, sections: readonly PatchSection[]): ReplacedFunction {
@@ -73,18 +80,22 @@ function decodeFunction(value: unknown, at: string, sections: readonly PatchSect
   const hex = text(old.bytes, `${at}.old.bytes`, 10);
   if (!/^[0-9a-f]{10}$/.test(hex)) throw wrong(`${at}.old.bytes`, '5 bytes in hex', hex);
   if (detourOffset !== 0 && detourOffset !== 4) throw wrong(`${at}.old.detourOffset`, '0 or 4', detourOffset);
-  if (room < detourOffset + 5) throw wrong(`${at}.old.room`, 'room for a jump', room);
+  if (size === 0) throw wrong(`${at}.old.size`, 'a size', size);
+  if (room < detourOffset + 5 || room < size)
+    throw wrong(`${at}.old.room`, 'room for a jump, and for the function', room);
   const section = number(now.section, `${at}.new.section`, sections.length - 1);
   const offset = number(now.offset, `${at}.new.offset`, 2 ** 32);
   const newSize = number(now.size, `${at}.new.size`, 2 ** 32);
   const home = sections[section]!;
   if (home.kind !== 'code' || offset + newSize > home.size || newSize === 0)
     throw wrong(`${at}.new`, 'a range of a code section', `${offset}+${newSize} of ${home.name}`);
+  const name = text(fn.name, `${at}.name`, LIMITS.name);
+  if (name === '') throw wrong(`${at}.name`, 'a name', name);
   return {
-    name: text(fn.name, `${at}.name`, LIMITS.name),
+    name,
     old: { address: linkAddress(address), size, room, detourOffset, bytes: Uint8Array.from(Buffer.from(hex, 'hex')) },
     new: { section, offset, size: newSize },
-    oldParts: list(fn.oldParts, `${at}.oldParts`).map((entry, i) => {
+    oldParts: list(fn.oldParts, `${at}.oldParts`, LIMITS.functions).map((entry, i) => {
       const part = fields(entry, `${at}.oldParts[${i}]`);
       return {
         address: linkAddress(number(part.address, `${at}.oldParts[${i}].address`, 2 ** 47)),
@@ -98,25 +109,34 @@ function decodeFinding(value: unknown, at: string): Finding {
   const finding = fields(value, at);
   const code = text(finding.code, `${at}.code`, 64);
   const symbol = finding.symbol === null ? null : text(finding.symbol, `${at}.symbol`, LIMITS.name);
+  if (!/^[A-Z][A-Z0-9_]*$/.test(code)) throw wrong(`${at}.code`, 'a word in capitals', code);
   return { code, symbol, message: text(finding.message, `${at}.message`, 65536) };
 }
 
 const wrong = (place: string, expected: string, found: unknown) =>
-  new PatchFileError('DAMAGED', place, expected, JSON.stringify(found)?.slice(0, 80) ?? 'nothing');
+  new PatchFileError('DAMAGED', place, expected, shown(found));
+
+/** A value for a message: lists and objects by their kind alone, since they may be long. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return printable(JSON.stringify(value.slice(0, 80)));
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return value === undefined ? 'nothing' : String(value);
+}
 
 function fields(value: unknown, at: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(at, 'an object', value);
   return value as Record<string, unknown>;
 }
 
-function list(value: unknown, at: string): unknown[] {
-  if (!Array.isArray(value)) throw wrong(at, 'a list', value);
+function list(value: unknown, at: string, most: number): unknown[] {
+  if (!Array.isArray(value) || value.length > most) throw wrong(at, `a list of at most ${most}`, value);
   return value;
 }
 
 function text(value: unknown, at: string, longest: number): string {
-  if (typeof value !== 'string' || value.length > longest)
-    throw wrong(at, `a text of at most ${longest} characters`, value);
+  if (typeof value !== 'string' || value.length > longest || !isPrintable(value))
+    throw wrong(at, `a printable text of at most ${longest} characters`, value);
   return value;
 }
 

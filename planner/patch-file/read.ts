@@ -2,203 +2,153 @@
 /**
  * Reads a patch file. Its bytes come from anywhere and its user is root: all of it is checked, bounds, counts, names,
  * types and the hash, before a Patch is handed out; what is handed out are copies.
+ *
+ * What one call takes is bounded by the file's size: no part of the file is read twice for two things, and every list has its limit.
  */
-import { createHash } from 'node:crypto';
 import { linkAddress } from '../addresses.js';
+import { damaged, type RawSection, readSections, stringAt, viewOf } from './container.js';
 import { PatchFileError } from './error.js';
 import {
-  EHDR,
-  EM_X86_64,
-  ET_REL,
   KINDS,
   LIMITS,
-  NOTE,
-  NOTE_OWNER,
   NOTE_SECTION,
   PLAN_SECTION,
   RELA,
   RELOCATION_WIDTHS,
-  SHDR,
+  SECTION_NAMES,
+  SHF,
   SHN_ABS,
   SHT,
   SYM,
 } from './format.js';
 import type { Patch, PatchRelocation, PatchSection, PatchSymbol, SectionKind } from './model.js';
+import { checkNote } from './note.js';
 import { decodePlan } from './plan-section.js';
-
-interface RawSection {
-  readonly index: number;
-  readonly name: string;
-  readonly type: number;
-  readonly flags: number;
-  readonly offset: number;
-  readonly size: number;
-  readonly link: number;
-  readonly info: number;
-  readonly align: number;
-  readonly bytes: Uint8Array;
-}
+import { checkRanges } from './ranges.js';
 
 /** The patch in `file`; throws PatchFileError. */
 export function readPatch(file: Uint8Array): Patch {
   const raw = readSections(file);
   const note = only(raw, NOTE_SECTION, SHT.note);
   const { schema, buildId } = checkNote(file, note);
-  const loaded = raw.filter(({ flags }) => (flags & 2) !== 0);
-  loaded.forEach((section, i) => {
-    if (section.index !== i + 1)
-      throw damaged(section.name, 'the loaded sections first', `it is number ${section.index}`);
-  });
-  const sections = loaded.map(decodeSection);
-  if (sections.reduce((sum, { size }) => sum + size, 0) > LIMITS.memoryBytes)
-    throw new PatchFileError('TOO_LARGE', 'sections', `at most ${LIMITS.memoryBytes} bytes`, 'more');
+  const sections = readLoaded(raw);
   const symtab = only(raw, '.symtab', SHT.symtab);
   const strtab = only(raw, '.strtab', SHT.strtab);
-  if (symtab.link !== strtab.index) throw damaged('.symtab', 'a link to .strtab', `${symtab.link}`);
-  const symbols = decodeSymbols(symtab.bytes, strtab.bytes, sections);
-  const relocations = raw
-    .filter(({ type }) => type === SHT.rela)
-    .flatMap((section) => decodeRelocations(section, symtab.index, sections, symbols.length));
+  if (symtab.link !== strtab.index || symtab.entrySize !== SYM)
+    throw damaged('.symtab', `a link to .strtab and entries of ${SYM} bytes`, `${symtab.link}, ${symtab.entrySize}`);
+  const symbols = decodeSymbols(symtab, strtab.bytes, sections);
+  const relocations = readRelocations(raw, symtab.index, sections, symbols.length);
   const plan = decodePlan(only(raw, PLAN_SECTION, SHT.progbits).bytes, sections);
   if (plan.target.buildId !== buildId)
     throw damaged('target.buildId', `${buildId} as in the note`, plan.target.buildId);
+  checkRanges(plan.functions);
   return { schema, ...plan, sections, symbols, relocations };
 }
 
-const damaged = (place: string, expected: string, found: string) =>
-  new PatchFileError('DAMAGED', place, expected, found);
-
-function readSections(file: Uint8Array): RawSection[] {
-  if (file.length > LIMITS.fileBytes)
-    throw new PatchFileError('TOO_LARGE', 'file', `at most ${LIMITS.fileBytes} bytes`, `${file.length}`);
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < 4 || view.getUint32(0) !== 0x7f454c46)
-    throw new PatchFileError(
-      'NOT_A_PATCH',
-      'offset 0',
-      'an ELF object',
-      file.length === 0 ? 'an empty file' : 'other bytes',
-    );
-  if (file.length < EHDR) throw new PatchFileError('TRUNCATED', 'ELF header', `${EHDR} bytes`, `${file.length}`);
-  const isObject =
-    file[4] === 2 && file[5] === 1 && view.getUint16(16, true) === ET_REL && view.getUint16(18, true) === EM_X86_64;
-  if (!isObject)
-    throw new PatchFileError(
-      'NOT_A_PATCH',
-      'ELF header',
-      'a relocatable object for x86-64',
-      'another kind of ELF file',
-    );
-  const table = view.getBigUint64(40, true);
-  const count = view.getUint16(60, true);
-  if (view.getUint16(58, true) !== SHDR)
-    throw damaged('ELF header', `section headers of ${SHDR} bytes`, `${view.getUint16(58, true)}`);
-  if (count < 2 || table + BigInt(count * SHDR) > BigInt(file.length))
-    throw new PatchFileError('TRUNCATED', 'section headers', `${count} at ${table}`, `a file of ${file.length} bytes`);
-  const headers = Array.from({ length: count }, (_, index) => header(file, view, Number(table) + index * SHDR, index));
-  const names = headers[view.getUint16(62, true)];
-  if (names === undefined || names.type !== SHT.strtab) throw damaged('ELF header', 'a section name table', 'none');
-  return headers.map(({ nameAt, ...section }) => ({
-    ...section,
-    name: string(names.bytes, nameAt, `section ${section.index}`),
-  }));
-}
-
-function header(file: Uint8Array, view: DataView, at: number, index: number) {
-  const place = `section ${index}`;
-  const type = view.getUint32(at + 4, true);
-  const [flags, offset, size, align] = [8, 24, 32, 48].map((field) => {
-    const value = view.getBigUint64(at + field, true);
-    if (value > BigInt(LIMITS.memoryBytes)) throw damaged(place, 'fields in range', `${value}`);
-    return Number(value);
-  }) as [number, number, number, number];
-  const inFile = type === SHT.nobits || type === 0 ? 0 : size;
-  if (inFile > 0 && offset + inFile > file.length)
-    throw new PatchFileError('TRUNCATED', place, `${size} bytes at ${offset}`, `a file of ${file.length} bytes`);
-  return {
-    index,
-    nameAt: view.getUint32(at, true),
-    type,
-    flags,
-    offset,
-    size,
-    link: view.getUint32(at + 40, true),
-    info: view.getUint32(at + 44, true),
-    align,
-    bytes: file.slice(inFile > 0 ? offset : 0, inFile > 0 ? offset + inFile : 0),
-  };
-}
-
+/** The one section of that name, which must have that type and no flags. */
 function only(sections: readonly RawSection[], name: string, type: number): RawSection {
   const found = sections.filter((section) => section.name === name);
   if (found.length === 0 && name === NOTE_SECTION)
     throw new PatchFileError('NOT_A_PATCH', 'sections', name, 'an object file without it');
-  if (found.length !== 1 || found[0]!.type !== type) throw damaged('sections', `one ${name}`, `${found.length}`);
-  return found[0]!;
+  const section = found[0];
+  if (section === undefined || found.length > 1 || section.type !== type || section.flags !== 0)
+    throw damaged('sections', `one ${name} of type ${type}`, `${found.length} of type ${section?.type ?? 'none'}`);
+  return section;
 }
 
-/** Schema and build id; and the hash, which covers everything else. */
-function checkNote(file: Uint8Array, note: RawSection): { schema: 1; buildId: string } {
-  const view = new DataView(note.bytes.buffer, note.bytes.byteOffset, note.bytes.byteLength);
-  const found = new Map<number, { bytes: Uint8Array; at: number }>();
-  const pad = (size: number) => (size + 3) & ~3;
-  for (let at = 0; at + 12 <= note.bytes.length; ) {
-    const ownerSize = view.getUint32(at, true);
-    const size = view.getUint32(at + 4, true);
-    const start = at + 12 + pad(Math.min(ownerSize, 256));
-    if (ownerSize !== NOTE_OWNER.length + 1 || size > 256 || start + size > note.bytes.length)
-      throw damaged(NOTE_SECTION, 'notes of driftpatch', `an entry of ${ownerSize} and ${size} bytes`);
-    if (string(note.bytes, at + 12, NOTE_SECTION) !== NOTE_OWNER)
-      throw damaged(NOTE_SECTION, 'notes of driftpatch', 'others');
-    found.set(view.getUint32(at + 8, true), { bytes: note.bytes.subarray(start, start + size), at: start });
-    at = start + pad(size);
-  }
-  const [schema, buildId, hash] = [NOTE.schema, NOTE.buildId, NOTE.sha256].map((type) => found.get(type));
-  if (schema?.bytes.length !== 4 || !buildId || buildId.bytes.length === 0 || hash?.bytes.length !== 32)
-    throw damaged(NOTE_SECTION, 'schema, build id and hash', `${found.size} notes`);
-  const version = new DataView(schema.bytes.buffer, schema.bytes.byteOffset).getUint32(0, true);
-  if (version !== 1) throw new PatchFileError('SCHEMA', NOTE_SECTION, '1', `${version}`);
-  const zeroed = Uint8Array.from(file);
-  zeroed.fill(0, note.offset + hash.at, note.offset + hash.at + 32);
-  const actual = createHash('sha256').update(zeroed).digest();
-  if (!actual.equals(hash.bytes))
-    throw new PatchFileError('HASH', 'SHA-256', Buffer.from(hash.bytes).toString('hex'), actual.toString('hex'));
-  return { schema: 1, buildId: Buffer.from(buildId.bytes).toString('hex') };
+/** The sections that go into the process: they come first, and behind them is nothing but what a patch file has. */
+function readLoaded(raw: readonly RawSection[]): PatchSection[] {
+  const loaded = raw.filter(({ flags }) => (flags & SHF.alloc) !== 0);
+  loaded.forEach((section, i) => {
+    if (section.index !== i + 1)
+      throw damaged(section.name, 'the loaded sections first', `it is number ${section.index}`);
+  });
+  const strange = raw.slice(1 + loaded.length).find(({ type, name }) => type !== SHT.rela && !SECTION_NAMES.has(name));
+  if (strange !== undefined) throw damaged('sections', 'no others', strange.name);
+  const sections = loaded.map(decodeSection);
+  if (sections.reduce((sum, { size }) => sum + size, 0) > LIMITS.memoryBytes)
+    throw new PatchFileError('TOO_LARGE', 'sections', `at most ${LIMITS.memoryBytes} bytes`, 'more');
+  return sections;
 }
 
-function decodeSection({ name, type, flags, align, size, bytes }: RawSection): PatchSection {
+function decodeSection({ name, type, flags, align, size, bytes, link, info, entrySize }: RawSection): PatchSection {
   const kind = (Object.keys(KINDS) as SectionKind[]).find(
     (key) => KINDS[key].type === type && KINDS[key].flags === flags,
   );
   if (kind === undefined) throw damaged(name, 'code, rodata, data or bss', `type ${type}, flags ${flags}`);
-  if (align < 1 || align > LIMITS.align || (align & (align - 1)) !== 0) throw damaged(name, 'an alignment', `${align}`);
-  return { name, kind, align, size, bytes };
+  if (align < 1) throw damaged(name, 'an alignment', `${align}`);
+  if (name === '' || link + info + entrySize !== 0)
+    throw damaged(name, 'a name, and zeros for link, info and entry size', 'others');
+  return { name, kind, align, size, bytes: Uint8Array.from(bytes) };
 }
 
-function decodeSymbols(table: Uint8Array, strings: Uint8Array, sections: readonly PatchSection[]): PatchSymbol[] {
-  if (table.length % SYM !== 0 || table.length === 0)
-    throw damaged('.symtab', `entries of ${SYM} bytes`, `${table.length} bytes`);
-  const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+function decodeSymbols(table: RawSection, strings: Uint8Array, sections: readonly PatchSection[]): PatchSymbol[] {
+  const { bytes, info: firstGlobal } = table;
+  const count = bytes.length / SYM;
+  if (!Number.isInteger(count) || count === 0 || count > LIMITS.symbols)
+    throw damaged('.symtab', `1 to ${LIMITS.symbols} entries of ${SYM} bytes`, `${bytes.length} bytes`);
+  if (bytes.subarray(0, SYM).some((byte) => byte !== 0)) throw damaged('symbol 0', 'zeros', 'other values');
+  const view = viewOf(bytes);
   const symbols: PatchSymbol[] = [];
-  for (let at = SYM; at < table.length; at += SYM) {
-    const place = `symbol ${at / SYM}`;
-    const name = string(strings, view.getUint32(at, true), place);
+  let nameBytes = 0;
+  for (let index = 1; index < count; index++) {
+    const at = index * SYM;
+    const place = `symbol ${index}`;
+    const name = stringAt(strings, view.getUint32(at, true), place);
+    nameBytes += name.length;
+    if (nameBytes > LIMITS.nameBytes) throw damaged(place, `names of ${LIMITS.nameBytes} bytes at most`, 'more');
+    const bind = view.getUint8(at + 4) >> 4;
     const home = view.getUint16(at + 6, true);
     const value = view.getBigUint64(at + 8, true);
+    const size = view.getBigUint64(at + 16, true);
+    if (bind !== (home === 0 ? 1 : 0) || (home === 0) !== index >= firstGlobal || view.getUint8(at + 5) !== 0)
+      throw damaged(place, 'a local symbol, or behind those an undefined global one', name);
     if (value >= 1n << 47n) throw damaged(place, 'a value below 2^47', `${value}`);
-    if (home === SHN_ABS) symbols.push({ name, binding: { kind: 'target', address: linkAddress(Number(value)) } });
-    else if (home === 0) {
-      const split = name.lastIndexOf('@');
-      const version = split > 0 ? name.slice(split + 1) : null;
-      symbols.push({ name: split > 0 ? name.slice(0, split) : name, binding: { kind: 'import', version } });
-    } else {
-      const section = sections[home - 1];
-      if (section === undefined || Number(value) > section.size)
-        throw damaged(place, 'a place in a loaded section', `${home}+${value}`);
-      symbols.push({ name, binding: { kind: 'patch', section: home - 1, offset: Number(value) } });
-    }
+    const binding = bindingOf(place, name, home, Number(value), size, sections);
+    symbols.push({ name: binding.kind === 'import' ? splitVersion(name)[0] : name, binding });
   }
   return symbols;
+}
+
+function bindingOf(
+  place: string,
+  name: string,
+  home: number,
+  value: number,
+  size: bigint,
+  sections: readonly PatchSection[],
+): PatchSymbol['binding'] {
+  if (home === SHN_ABS) return { kind: 'target', address: linkAddress(value) };
+  if (home === 0) {
+    const [plain, version] = splitVersion(name);
+    if (plain === '' || version === '' || value !== 0) throw damaged(place, 'an import: NAME or NAME@VERSION', name);
+    return { kind: 'import', version };
+  }
+  const section = sections[home - 1];
+  if (section === undefined || BigInt(value) + size > BigInt(section.size))
+    throw damaged(place, 'a place in a loaded section', `${home}+${value}, ${size} bytes`);
+  return { kind: 'patch', section: home - 1, offset: value };
+}
+
+function splitVersion(name: string): [name: string, version: string | null] {
+  const split = name.lastIndexOf('@');
+  return split < 0 ? [name, null] : [name.slice(0, split), name.slice(split + 1)];
+}
+
+function readRelocations(
+  raw: readonly RawSection[],
+  symtab: number,
+  sections: readonly PatchSection[],
+  symbols: number,
+): PatchRelocation[] {
+  const tables = raw.filter(({ type }) => type === SHT.rela);
+  const total = tables.reduce((sum, { size }) => sum + size / RELA, 0);
+  if (total > LIMITS.relocations) throw damaged('relocations', `at most ${LIMITS.relocations}`, `${total}`);
+  const homes = new Set(tables.map(({ info }) => info));
+  if (homes.size !== tables.length) throw damaged('relocations', 'one table for a section', 'several');
+  const all: PatchRelocation[] = [];
+  for (const table of tables) for (const one of decodeRelocations(table, symtab, sections, symbols)) all.push(one);
+  return all;
 }
 
 function decodeRelocations(
@@ -214,7 +164,9 @@ function decodeRelocations(
       'relocations of a loaded section with content',
       `section ${table.info}, ${table.size} bytes`,
     );
-  const view = new DataView(table.bytes.buffer, table.bytes.byteOffset, table.bytes.byteLength);
+  if (table.name !== `.rela${home.name}` || table.flags !== SHF.infoLink || table.entrySize !== RELA)
+    throw damaged(table.name, `.rela${home.name} with entries of ${RELA} bytes`, `flags ${table.flags}`);
+  const view = viewOf(table.bytes);
   const all: PatchRelocation[] = [];
   let end = 0;
   for (let at = 0; at < table.size; at += RELA) {
@@ -234,10 +186,4 @@ function decodeRelocations(
     all.push({ section: table.info - 1, offset: Number(offset), type, symbol: symbol - 1, addend: Number(addend) });
   }
   return all;
-}
-
-function string(table: Uint8Array, at: number, place: string): string {
-  const end = at < table.length ? table.indexOf(0, at) : -1;
-  if (end < 0 || end - at > LIMITS.name) throw damaged(place, 'a name in the string table', `offset ${at}`);
-  return Buffer.from(table.subarray(at, end)).toString('utf8');
 }

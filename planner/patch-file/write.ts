@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Writes a patch as an ELF object (format.ts). The same patch gives the same bytes. */
+/**
+ * Writes a patch as an ELF object (format.ts). The same patch gives the same bytes, and what is written is what the
+ * reader takes: nothing that would be refused later is handed out.
+ */
 import { createHash } from 'node:crypto';
 import { PatchFileError } from './error.js';
 import {
@@ -21,6 +24,7 @@ import {
 } from './format.js';
 import type { Patch, PatchSymbol } from './model.js';
 import { encodePlan } from './plan-section.js';
+import { readPatch } from './read.js';
 
 interface OutSection {
   readonly name: string;
@@ -35,7 +39,15 @@ interface OutSection {
   readonly entrySize: number;
 }
 
+/** The bytes of `NAME.drift`; throws PatchFileError for a patch that `readPatch` would not take back. */
 export function writePatch(patch: Patch): Uint8Array {
+  const file = encodePatch(patch);
+  readPatch(file);
+  return file;
+}
+
+/** The bytes alone, believing that the patch is in order. */
+export function encodePatch(patch: Patch): Uint8Array {
   const sections: OutSection[] = [
     { name: '', type: 0, flags: 0, align: 0, bytes: new Uint8Array(0), size: 0, link: 0, info: 0, entrySize: 0 },
   ];

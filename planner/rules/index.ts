@@ -5,6 +5,7 @@ import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
 import { entry } from './entry.js';
 import { layoutChanged } from './layout-changed.js';
+import { overlap } from './overlap.js';
 import type { Judged, Rule, RuleFinding } from './rule.js';
 import { startUp } from './start-up.js';
 import { threadLocal } from './thread-local.js';
@@ -18,6 +19,7 @@ const rules: readonly Rule[] = [
   startUp,
   codeShape,
   entry,
+  overlap,
   threadLocal,
   unwind,
   alwaysRunning,

@@ -45,6 +45,11 @@ const inputs: readonly [string, () => string, RegExp][] = [
     () => compilePair('refuse-other.c', { flags: ['-Wl,--build-id=none'] }).oldPath,
     /no build id/,
   ],
+  [
+    'a symbol that would write on the terminal',
+    () => escaping(),
+    /a symbol is wrong.*without control.*found co\\u\{1b\}nt/,
+  ],
   ['a pipe', () => pipe(), /not a regular file/],
   ['2 GiB of zeros', () => sparse(), /not an ELF file/],
 ];
@@ -53,6 +58,13 @@ function stripped(): string {
   const path = join(scratchFolder(), 'stripped');
   spawnSync('strip', ['-o', path, pair.newPath]);
   return path;
+}
+
+/** The name of the function `count` with an escape in its middle. */
+function escaping(): string {
+  const bytes = Uint8Array.from(pair.new);
+  bytes[Buffer.from(bytes).lastIndexOf('\0count\0') + 3] = 0x1b;
+  return file('escaping', bytes);
 }
 
 function pipe(): string {

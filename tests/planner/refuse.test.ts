@@ -20,6 +20,7 @@ const cases: readonly [string, string, Build, readonly string[]][] = [
   ['a new import', 'refuse-other.c', { flags: ['-DIMPORT'] }, ['IMPORT_NEW getppid@GLIBC_2.2.5']],
   ['a moved thread-local variable', 'refuse-other.c', { flags: ['-DTLS'] }, ['TLS_UNSUPPORTED work']],
   ['assembly without a size', 'refuse-other.c', { flags: ['-DUNSIZED'] }, ['FUNCTION_UNSIZED loose']],
+  ['functions within each other', 'refuse-other.c', { flags: ['-DOVERLAP'] }, ['FUNCTIONS_OVERLAP inner']],
   [
     'a third variable of one name',
     'ambiguous.c',

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Texts from files end on terminals and in logs. A control character there could move the cursor, hide a line or turn
+ * the direction of writing; so names with one are not believed, and messages show it as its number.
+ */
+
+// C0 and C1 controls, DEL, line and paragraph separators, marks and overrides of direction, the byte order mark
+const UNPRINTABLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+const EVERY = new RegExp(UNPRINTABLE, 'g');
+
+export const isPrintable = (text: string): boolean => !UNPRINTABLE.test(text);
+
+/** The text with every character of that kind as `\u{1b}`. */
+export const printable = (text: string): string =>
+  text.replace(EVERY, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+
+/** Bytes that are valid UTF-8 and printable, as text; null for others. */
+export function printableText(bytes: Uint8Array): string | null {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+  return isPrintable(text) ? text : null;
+}
