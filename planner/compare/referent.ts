@@ -66,10 +66,16 @@ function slotAt(side: Side, address: number): Referent | null {
   const found = importAt(image, address);
   if (found) return { kind: 'slot', name: importName(found) };
   const { type, symbol, addend } = relocation;
-  if (type === R_X86_64.relative) return { kind: 'pointer', address, to: addend };
+  // no linker makes a slot that leads to a slot, and a circle of them would have no end
+  if (type === R_X86_64.relative) return isSlot(side, addend) ? null : { kind: 'pointer', address, to: addend };
   if (TLS_TYPES.includes(type))
     return { kind: 'tls', address, key: `${type} ${importName(importOf(image, symbol))}+${addend}` };
   return null;
+}
+
+function isSlot({ image }: Side, address: number): boolean {
+  const section = sectionAt(image, address);
+  return section !== null && isLinkage(section) && image.relocations.has(address);
 }
 
 const ifuncName = (side: Side, resolver: number): string =>
