@@ -6,22 +6,18 @@
  * Status: 0 written; 2 wrong usage or unusable input; 3 nothing that runs differs; 4 refused. 1 is Node's own, for a fault of ours.
  */
 import { spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { basename } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import pc from 'picocolors';
-import { type Allowance, diff } from './diff.js';
-import { ElfError } from './elf/error.js';
+import { patchNameOf } from './build/outputs.js';
+import type { BuildFlags } from './cli-build.js';
+import { allowance, allowHelp, complain, gather, print, sameFile, status, UsageError } from './cli-shared.js';
+import { diff } from './diff.js';
+import { PlannerError } from './error.js';
 import { FileError, readElfFile, writeWhole } from './files.js';
-import { PatchFileError } from './patch-file/error.js';
 import { readPatch } from './patch-file/read.js';
 import { writePatch } from './patch-file/write.js';
+import { printable } from './printable.js';
 import { diffJson, diffText, findingText, patchJson, patchText } from './report.js';
-import { ALLOWABLE } from './rules/index.js';
-
-const status = { ok: 0, usage: 2, same: 3, refused: 4 } as const;
-
-class UsageError extends Error {}
 
 interface DiffFlags {
   readonly output: string;
@@ -40,22 +36,18 @@ function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
   const output = flags.output;
   for (const path of [oldPath, newPath])
     if (sameFile(path, output)) throw new UsageError(`-o ${output} would overwrite ${path}; give another name`);
-  const name =
-    basename(output)
-      .replace(/\.drift$/, '')
-      .replace(/[^A-Za-z0-9._+-]/g, '-')
-      .slice(0, 64) || 'patch';
+  const name = patchNameOf(output);
   const allow = flags.allow.map(allowance);
   const result = diff(readElfFile(oldPath), readElfFile(newPath), { oldName: oldPath, newName: newPath, name, allow });
   if (result.patch) writeWhole(output, writePatch(result.patch));
   if (flags.json) print(JSON.stringify(diffJson(result, oldPath, result.patch ? output : null), null, 2));
   else if (result.differs) print(diffText(result, flags.explain === true));
-  const complain = flags.json ? () => {} : (line: string) => process.stderr.write(`${line}\n`);
-  for (const note of result.notes) complain(pc.yellow(`note: ${findingText(note)}`));
-  for (const refusal of result.refusals) complain(pc.red(`refused: ${findingText(refusal)}`));
+  const tell = flags.json ? () => {} : complain;
+  for (const note of result.notes) tell(pc.yellow(`note: ${findingText(note)}`));
+  for (const refusal of result.refusals) tell(pc.red(`refused: ${findingText(refusal)}`));
   if (result.refusals.length > 0) return status.refused;
   if (result.patch === null) {
-    complain('the two files do not differ in anything that runs');
+    tell('the two files do not differ in anything that runs');
     return status.same;
   }
   if (!flags.json) print(pc.green(`written: ${output}`));
@@ -78,23 +70,6 @@ function runInspect(path: string, flags: { readonly json?: true; readonly disasm
   return status.ok;
 }
 
-function allowance(text: string): Allowance {
-  const [code, ...symbol] = text.split(':');
-  if (!ALLOWABLE.includes(code!))
-    throw new UsageError(`--allow ${text}: expected one of ${ALLOWABLE.join(', ')}; others cannot be allowed`);
-  return { code: code!, symbol: symbol.length > 0 ? symbol.join(':') : null };
-}
-
-function sameFile(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return false;
-  }
-}
-
-const print = (text: string) => process.stdout.write(`${text}\n`);
-
 function makeProgram(finish: (code: number) => void): Command {
   const program = new Command('planner')
     .description('Compares two builds of a program and writes a patch file for the process that runs the old one.')
@@ -108,12 +83,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .requiredOption('-o, --output <file>', 'the patch file to write')
     .option('--json', 'one JSON object on stdout')
     .option('--explain', 'every reason for every function')
-    .option(
-      '--allow <code[:symbol]>',
-      `turn a refusal into a note: ${ALLOWABLE.join(', ')}`,
-      (one, all: string[]) => [...all, one],
-      [],
-    )
+    .option('--allow <code[:symbol]>', allowHelp, gather, [])
     .addOption(new Option('--old-debug <file>').hideHelp())
     .addOption(new Option('--new-debug <file>').hideHelp())
     .action((oldPath: string, newPath: string, flags: DiffFlags) => finish(runDiff(oldPath, newPath, flags)));
@@ -125,28 +95,45 @@ function makeProgram(finish: (code: number) => void): Command {
     .option('--disasm', 'disassemble its code with objdump')
     .action((path: string, flags: { json?: true; disasm?: true }) => finish(runInspect(path, flags)));
   program
-    .command('build', { hidden: true })
-    .allowUnknownOption()
-    .argument('[words...]')
-    .action(() => {
-      throw new UsageError('build is not there yet; build both files yourself and give them to `planner diff`');
+    .command('build')
+    .description('build a source folder without and with a patch, and diff every ELF file that changed')
+    .usage('--patch FIX.patch [options] -- BUILD COMMAND')
+    .argument('<command...>', 'the build command, behind --; it runs in a copy of the source')
+    .requiredOption('--patch <file>', 'the fix, as for patch(1); applied without fuzz')
+    .option('--source <dir>', 'the source folder; it is copied and never written', '.')
+    .option('-o, --output <path>', 'the patch file, or a folder for several; default: FIX-TARGET.drift here')
+    .option('--strip <n>', 'folders to cut off the names in the patch; default: 1, or 0 if that does not apply')
+    .option('--clean <command>', 'remove what an earlier build left: run by a shell in the copies, before the build')
+    .option('--target <name>', 'only this file of those that changed; may be given several times', gather, [])
+    .option(
+      '--running <file>',
+      'the file that runs, by its name one of those that the build makes: patch this one, if the build gives the same code',
+      gather,
+      [],
+    )
+    .option('--build-folder <dir>', 'copy and build there, where nothing may be yet, because paths go into binaries')
+    .option('--check-reproducible', 'build twice without the fix, and name what differs')
+    .option('--keep', 'keep the folder with both builds')
+    .option('--verbose', 'show what the build says')
+    .option('--json', 'one JSON object on stdout')
+    .option('--explain', 'every reason for every function')
+    .option('--allow <code[:symbol]>', allowHelp, gather, [])
+    .action(async (command: string[], flags: BuildFlags) => {
+      // alone of the commands it starts programs, and loads what that takes
+      const { runBuild } = await import('./cli-build.js');
+      finish(await runBuild(command, flags));
     });
   return program;
 }
 
 try {
-  makeProgram((code) => {
+  await makeProgram((code) => {
     process.exitCode = code;
-  }).parse();
+  }).parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? status.ok : status.usage;
-  else if (
-    error instanceof UsageError ||
-    error instanceof FileError ||
-    error instanceof ElfError ||
-    error instanceof PatchFileError
-  ) {
-    process.stderr.write(`planner: ${error.message}\n`);
+  else if (error instanceof UsageError || error instanceof FileError || error instanceof PlannerError) {
+    complain(`planner: ${printable(error.message)}`);
     process.exitCode = status.usage;
   } else throw error;
 }
