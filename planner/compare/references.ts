@@ -14,7 +14,7 @@ import type { DataObject } from '../match/objects.js';
 import { constantBytes, jumpTableAt } from './constants.js';
 import type { Context } from './context.js';
 import { type Referent, referentAt } from './referent.js';
-import type { Side } from './side.js';
+import { type Side, uses } from './side.js';
 
 export interface Reference {
   /** The function that refers; null for data. */
@@ -32,7 +32,12 @@ export function sameReference(context: Context, a: Reference, b: Reference): boo
   if (a.loaded || b.loaded) return false;
   const oldEnd = before.objectBefore(a.address);
   const newEnd = after.objectBefore(b.address);
-  return oldEnd !== null && newEnd !== null && sameObject(context, oldEnd, newEnd) && oldEnd.size === newEnd.size;
+  if (oldEnd === null || newEnd === null || oldEnd.size !== newEnd.size) return false;
+  if (!sameObject(context, oldEnd, newEnd)) return false;
+  // where something else begins, the end of an object is meant only by code that uses the object
+  const begins = ({ kind }: Referent) => kind === 'constant' || kind === 'object';
+  if (!begins(old) && !begins(now)) return true;
+  return uses(before, a.from, oldEnd) && uses(after, b.from, newEnd);
 }
 
 function sameReferent(context: Context, old: Referent, now: Referent, a: Reference, b: Reference): boolean {

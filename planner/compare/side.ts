@@ -5,7 +5,7 @@ import { INSTRUCTION_WORDS } from '../core/load.js';
 import { type ElfImage, importAt, importName } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS } from '../elf/symbols.js';
-import { type CodeFunction, functionFinder, readFunctions } from '../match/functions.js';
+import { type CodeFunction, functionFinder, readFunctions, unitOf } from '../match/functions.js';
 import { type DataObject, objectFinder, readObjects } from '../match/objects.js';
 
 export interface Side {
@@ -90,4 +90,17 @@ function startFinder(image: ElfImage, functions: readonly CodeFunction[], object
     }
     return sorted[low] ?? Number.MAX_SAFE_INTEGER;
   };
+}
+
+/** Whether `fn` refers into `object` anywhere. */
+export function uses(side: Side, fn: CodeFunction | null, object: DataObject): boolean {
+  if (fn === null) return false;
+  const unit = unitOf(fn);
+  return [unit, ...unit.parts].some(({ address, section, code: { rows } }) => {
+    for (let i = 0; i < instructionCount(rows); i++) {
+      const { offset, length, distance, fieldSize } = instructionAt(rows, i, address - section.address);
+      if (fieldSize > 0 && side.objectAt(address + offset + length + distance) === object) return true;
+    }
+    return false;
+  });
 }

@@ -6,9 +6,9 @@
  * that of the old entry, which leads on to the new body.
  */
 import { jumpTableAt } from '../compare/constants.js';
-import { instructionsOf, referenceOf } from '../compare/functions.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
+import { uses } from '../compare/side.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
 import { type CodeFunction, indexAt, offsetOfIndex, unitOf } from '../match/functions.js';
@@ -182,7 +182,7 @@ export class Binder {
   #isAmbiguous(reference: Reference, referent: Referent, place: Place): boolean {
     const { context } = this.plan;
     const ended = context.after.objectBefore(reference.address);
-    if (ended === null || place.fn === null || !uses(this.plan, place.fn, ended)) return false;
+    if (ended === null || place.fn === null || !uses(context.after, place.fn, ended)) return false;
     const old = context.objects.oldOf.get(ended);
     const asEnd = old && old.size === ended.size ? old.address + old.size : null;
     const other = referent.kind === 'object' ? context.objects.oldOf.get(referent.object)?.address : undefined;
@@ -194,16 +194,4 @@ export class Binder {
     );
     return true;
   }
-}
-
-/** Whether `fn` refers into `object` anywhere. */
-function uses(plan: Plan, fn: CodeFunction, object: DataObject): boolean {
-  const unit = unitOf(fn);
-  return [unit, ...unit.parts].some((part) =>
-    instructionsOf(part).some((instruction) => {
-      if (instruction.fieldSize === 0) return false;
-      const { address } = referenceOf(part, instruction);
-      return plan.context.after.objectAt(address) === object;
-    }),
-  );
 }
