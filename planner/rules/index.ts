@@ -4,9 +4,10 @@ import { alwaysRunning } from './always-running.js';
 import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
 import { entry } from './entry.js';
-import { layoutChanged } from './layout-changed.js';
+import { layoutChanged } from './layout/layout-changed.js';
 import { overlap } from './overlap.js';
 import type { Judged, Rule, RuleFinding } from './rule.js';
+import { signature } from './signature.js';
 import { startUp } from './start-up.js';
 import { threadLocal } from './thread-local.js';
 import { toolchain } from './toolchain.js';
@@ -15,6 +16,7 @@ import { unwind } from './unwind.js';
 const rules: readonly Rule[] = [
   toolchain,
   layoutChanged,
+  signature,
   dataChanged,
   startUp,
   codeShape,
@@ -32,6 +34,7 @@ export const ALLOWABLE: readonly string[] = [
   'INIT_CHANGED',
   'LAYOUT_CHANGED',
   'PRODUCER_DIFFERS',
+  'SIGNATURE_CHANGED',
 ];
 
 export const judge = (judged: Judged): RuleFinding[] => rules.flatMap((rule) => rule(judged));

@@ -29,6 +29,14 @@ test('every code of the planner has its section in the patch author guide, and e
   assert.equal(unique(sections.keys()), codes);
 });
 
+test('every code of the planner is expected by a test of the planner', () => {
+  const tests = files.filter((file) => /^tests\/planner\/.*\.ts$/.test(file)).map(contentOf);
+  assert.equal(
+    codes.filter((code) => !tests.some((text) => new RegExp(`['"]${code}\\b`).test(text))),
+    [],
+  );
+});
+
 test('nobody makes findings elsewhere in the planner', () => {
   const elsewhere = files.filter((file) => /^planner\/.*\.ts$/.test(file) && !makesFindings(file));
   const known = new Set(codes);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Every finding that a fixture produces, and beside it the nearest case that is free of it. A row is one C file, compiled twice:
+ * `found` is all that is refused and noted, as CODE SYMBOL, and nothing else may be.
+ */
+import type { Build } from './helpers.js';
+
+export interface Row {
+  readonly title: string;
+  readonly source: string;
+  readonly build: Build;
+  readonly found: readonly string[];
+}
+
+const row = (title: string, source: string, define: string, ...found: string[]): Row => ({
+  title,
+  source,
+  build: { flags: define.split(' ').filter((word) => word !== '') },
+  found,
+});
+
+const SHARED = '-fPIC -shared';
+
+export const rows: readonly Row[] = [
+  row('a structure that gains a member', 'layout.c', '-DMEMBER', 'LAYOUT_CHANGED struct request'),
+  row('a bit field in what was padding', 'layout.c', '-DPADDING', 'LAYOUT_CHANGED struct request'),
+  row('a member of another type and the same size', 'layout.c', '-DTYPE', 'LAYOUT_CHANGED struct request'),
+  row('a renumbered enumeration', 'layout.c', '-DRENUMBER', 'LAYOUT_CHANGED enum state'),
+  row('a structure on the heap that one function names', 'layout.c', '-DHEAP', 'LAYOUT_CHANGED struct scan'),
+  row('a structure that is reached by a cast alone', 'layout.c', '-DCAST', 'LAYOUT_CHANGED struct cast'),
+  row('a class that gains a virtual function', 'layout.cpp', '', 'LAYOUT_CHANGED class Item'),
+  row('a class that overrides another virtual function', 'layout.cpp', '-DOVERRIDE', 'LAYOUT_CHANGED class Item'),
+  row('a structure that only others use', 'layout.c', '-DOTHER', 'LAYOUT_UNUSED struct other'),
+  row('an enumeration that grows at its end', 'layout.c', '-DAPPEND'),
+  row('an enumeration that grows with the number of its values', 'layout.c', '-DCOUNT'),
+  row('a structure on the stack of functions that change', 'layout.c', '-DLOCAL'),
+  row('a stack slot that moves', 'layout.c', '-DSLOT'),
+  row('a new structure', 'layout.c', '-DFRESH'),
+  row('a typedef of another name', 'layout.c', '-DRENAME'),
+  row('a static member', 'layout.cpp', '-DSTATIC'),
+  row('a member function that is not virtual', 'layout.cpp', '-DPLAIN'),
+  row('a fix without debugging information', 'layout.c', '-g0 -DSLOT', 'LAYOUT_UNCHECKED null'),
+
+  row('another initial value', 'refuse-data.c', '-DVALUE', 'DATA_CHANGED limit'),
+  row('another size', 'refuse-data.c', '-DSIZE', 'DATA_CHANGED table'),
+  row('a constant that other objects see', 'refuse-data.c', `-DSEEN ${SHARED}`, 'DATA_CHANGED weights'),
+  row('a constant of the program’s own', 'refuse-data.c', '-DCONSTANT'),
+  row('a new variable', 'refuse-data.c', '-DADDED'),
+  row('a third variable of one name', 'ambiguous.c', '-DCLASH', 'DATA_AMBIGUOUS seen.0', 'DATA_AMBIGUOUS seen.1'),
+  row('as many variables of one name as before', 'ambiguous.c', ''),
+
+  row('a pointer to a function with more arguments', 'signature.c', '-DPOINTER', 'SIGNATURE_CHANGED handle'),
+  row('a caller that stays', 'signature.c', '-DCALLER', 'SIGNATURE_CHANGED wide'),
+  row('an address that is taken', 'signature.c', '-DTAKEN', 'SIGNATURE_CHANGED compare'),
+  row('an exported function', 'signature.c', `-DEXPORTED ${SHARED}`, 'SIGNATURE_CHANGED handle'),
+  row('callers that change together', 'signature.c', '-DTOGETHER'),
+  row('a signature that is only spelled otherwise', 'signature.c', '-DSPELLING'),
+  row('a result where there was none', 'signature.c', '-DRESULT'),
+
+  row('a constructor that appears', 'refuse-other.c', '-DINIT', 'INIT_CHANGED early'),
+  row('a constructor that changes', 'refuse-other.c', '-DBODY'),
+  row('a resolver that changes', 'shape.c', '-DIFUNC', 'IFUNC_CHANGED odd'),
+  row('an implementation that changes', 'shape.c', '-DIFUNC -DFINE'),
+  row('a moved thread-local variable', 'refuse-other.c', '-DTLS', 'TLS_UNSUPPORTED work'),
+  row('a thread-local variable as it was', 'refuse-other.c', '-DOWN'),
+
+  row('an entry without room', 'refuse-entry.c', '-DSMALL', 'ENTRY_TOO_SMALL tiny', 'LAYOUT_UNCHECKED tiny'),
+  row('an entry with padding behind it', 'refuse-entry.c', '-DSMALL -DPADDED', 'LAYOUT_UNCHECKED tiny'),
+  row('a loop into the entry', 'refuse-entry.c', '-DLOOP', 'BRANCH_INTO_ENTRY tiny', 'LAYOUT_UNCHECKED tiny'),
+  row('a loop to right behind it', 'refuse-entry.c', '-DBEHIND', 'LAYOUT_UNCHECKED tiny'),
+  row('main', 'running.c', '-DMAIN=1', 'ALWAYS_RUNNING main'),
+  row('what a thread begins in', 'running.c', '-DTHREAD=1', 'ALWAYS_RUNNING run'),
+  row('a loop without an end', 'running.c', '-DENDLESS=1', 'ALWAYS_RUNNING serve'),
+  row('a loop that waits for events', 'running.c', '-DEVENTS=1', 'ALWAYS_RUNNING events'),
+  row('what a thread calls for each job', 'running.c', '-DWORKER=1'),
+  row('a loop that waits for an answer', 'running.c', '-DASK=1'),
+
+  row('a new import', 'refuse-other.c', '-DIMPORT', 'IMPORT_NEW getppid@GLIBC_2.2.5'),
+  row('code that is not position-independent', 'shape.c', '-DUNSIZED -DFINE -fno-pie -no-pie', 'ABSOLUTE_CODE null'),
+  row('data in code', 'shape.c', '-DUNDECODABLE', 'CODE_UNDECODABLE odd'),
+  row('data behind code', 'shape.c', '-DUNDECODABLE -DFINE'),
+  row('code that the loader fills in', 'shape.c', '-DRELOCATED -Wl,-z,notext', 'TEXT_RELOCATION odd'),
+  row('code that needs no filling', 'shape.c', '-DRELOCATED -DFINE'),
+  row('too many short branches', 'shape.c', '-DSHORT', 'BRANCH_TOO_SHORT odd'),
+  row('a few short branches', 'shape.c', '-DSHORT -DFINE'),
+  row('assembly without a size', 'shape.c', '-DUNSIZED', 'FUNCTION_UNSIZED odd'),
+  row('assembly with a size', 'shape.c', '-DUNSIZED -DFINE'),
+  row(
+    'two numbered clones',
+    'shape.c',
+    '-DCLONES',
+    'FUNCTION_AMBIGUOUS step.constprop.0',
+    'FUNCTION_AMBIGUOUS step.constprop.1',
+  ),
+  row('one of two numbered clones', 'shape.c', '-DCLONES -DFINE'),
+  row('functions within each other', 'shape.c', '-DOVERLAP', 'FUNCTIONS_OVERLAP inner'),
+  row('functions behind each other', 'shape.c', '-DOVERLAP -DFINE'),
+  row('a symbol that only the new file has', 'references.c', '-DUNRESOLVED', 'REFERENCE_UNRESOLVED work'),
+  row('a symbol that both files have', 'references.c', '-DUNRESOLVED -DKNOWN'),
+  row('an end that is a start', 'references.c', '-DAMBIGUOUS', 'REFERENCE_AMBIGUOUS sum'),
+  row('an end that was a start before', 'references.c', '-DORDERED'),
+];
