@@ -38,7 +38,8 @@ export class DataCopier {
         name,
         `${place.at} needs ${name}, a variable of another object that the old file does not import; reach it through a function`,
       );
-    return this.#once(`object ${address}`, () => {
+    const key = `object ${address}`;
+    return this.#once(key, () => {
       const align = Math.min(section.align, alignOf(address, MOST_DATA_ALIGN));
       if (section.type === SHT_NOBITS)
         return {
@@ -46,7 +47,7 @@ export class DataCopier {
           offset: 0,
         };
       const kind = isConstant(section) ? 'rodata' : 'data';
-      return this.#region(`.${kind}.${name}`, name, kind, align, address, size, { ...place, at: name });
+      return this.#region(key, `.${kind}.${name}`, name, kind, align, address, size, { ...place, at: name });
     });
   }
 
@@ -56,12 +57,13 @@ export class DataCopier {
     const text = loaded ? null : textAt(after, address);
     const size = constantSize(after, address, loaded);
     if (text !== null && text.length > 1 && size <= text.length + 8) return this.#text(text);
-    return this.#once(`constant ${address} ${loaded}`, () => {
+    const key = `constant ${address} ${loaded}`;
+    return this.#once(key, () => {
       const align = alignOf(address, MOST_DATA_ALIGN);
       // an operand may be wider than the distance to the next constant if constants overlap
       const room = bytesAt(after.image, address, Math.max(size, MARGIN))?.length ?? size;
       const name = `.rodata.constant.${this.#copies.size}`;
-      return this.#region(name, name, 'rodata', align, address, room, place);
+      return this.#region(key, name, name, 'rodata', align, address, room, place);
     });
   }
 
@@ -100,6 +102,7 @@ export class DataCopier {
 
   /** Bytes with what the loader fills in; the binding is known before the content is, for data that points at itself. */
   #region(
+    key: string,
     section: string,
     symbol: string,
     kind: 'rodata' | 'data',
@@ -112,7 +115,7 @@ export class DataCopier {
     const bytes = Uint8Array.from(bytesAt(image, address, size) ?? []);
     const index = this.#builder.addSection(section, kind, align, bytes);
     const start = this.#builder.inPatch(symbol, index, 0);
-    this.#copies.set(`object ${address}`, start);
+    this.#copies.set(key, start);
     for (let at = 0; at < bytes.length; at++) {
       const relocation = image.relocations.get(address + at);
       if (!relocation || at + 8 > bytes.length) continue;
