@@ -14,6 +14,8 @@ export interface Machine {
   readonly kernel: string;
   readonly root: GuestRoot;
   readonly accelerator: Accelerator;
+  /** Its clock counts instructions, one a nanosecond. Means TCG and one processor. */
+  readonly counted: boolean;
   readonly cpus: number;
   /** QEMU's notation: `2G`, `512M`. */
   readonly memory: string;
@@ -52,7 +54,9 @@ export function qemuArguments(machine: Machine, serial: 'pipe' | 'terminal'): st
   ];
   return [
     ...['-machine', 'q35', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-accel', machine.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
+    ...(machine.counted
+      ? ['-accel', 'tcg,thread=single', '-icount', 'shift=0']
+      : ['-accel', machine.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi']),
     ...['-cpu', machine.accelerator === 'kvm' ? 'host' : 'max'],
     ...['-smp', String(machine.cpus), '-m', machine.memory],
     ...['-kernel', machine.kernel, '-append', words.filter(Boolean).join(' ')],

@@ -30,6 +30,8 @@ export interface GuestOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly append?: string;
   readonly accelerator?: Accelerator;
+  /** The guest's clock counts its instructions, one a nanosecond: TCG, one processor, and figures that repeat on a busy host. */
+  readonly counted?: boolean;
   /** Chunks as they come. Without a handler the output is collected into the result. */
   readonly onStdout?: (bytes: Buffer) => void;
   readonly onStderr?: (bytes: Buffer) => void;
@@ -118,8 +120,9 @@ async function describeMachine(control: string, options: GuestOptions): Promise<
   return {
     kernel: options.kernel,
     root: options.root,
-    accelerator: options.accelerator ?? (await chooseAccelerator(options.kernel)),
-    cpus: options.cpus ?? defaults.cpus,
+    accelerator: options.counted ? 'tcg' : (options.accelerator ?? (await chooseAccelerator(options.kernel))),
+    counted: options.counted === true,
+    cpus: options.counted ? 1 : (options.cpus ?? defaults.cpus),
     memory: options.memory ?? defaults.memory,
     shares,
     append: options.append ?? '',

@@ -10,7 +10,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FileTail } from '../../vm/file-tail.js';
 import { commandScript, initScript } from '../../vm/guest-init.js';
-import { qemuArguments } from '../../vm/qemu.js';
+import { type Machine, qemuArguments } from '../../vm/qemu.js';
 
 const sh = (script: string) => execFileSync('sh', ['-c', script]).toString();
 
@@ -47,21 +47,29 @@ test('a growing file is read once, byte for byte', async () => {
   rmSync(folder, { recursive: true });
 });
 
+const machine: Machine = {
+  kernel: '/k',
+  root: { kind: 'image', file: '/a,b.ext4' },
+  accelerator: 'tcg',
+  counted: false,
+  cpus: 2,
+  memory: '1G',
+  shares: [{ tag: 'share', folder: '/x,readonly=off', readonly: true }],
+  append: '',
+};
+
 test('a comma in a path does not end it for QEMU', () => {
-  const args = qemuArguments(
-    {
-      kernel: '/k',
-      root: { kind: 'image', file: '/a,b.ext4' },
-      accelerator: 'tcg',
-      cpus: 2,
-      memory: '1G',
-      shares: [{ tag: 'share', folder: '/x,readonly=off', readonly: true }],
-      append: '',
-    },
-    'pipe',
-  );
+  const args = qemuArguments(machine, 'pipe');
   assert.ok(args.some((arg) => arg.startsWith('file=/a,,b.ext4,')));
   assert.ok(args.some((arg) => arg.includes('path=/x,,readonly=off,') && arg.endsWith('readonly=on')));
+});
+
+test('a guest whose instructions are counted has one emulating thread, and any other has several', () => {
+  const accelerators = (args: string[]) => args.filter((_, at) => args[at - 1] === '-accel');
+  assert.equal(accelerators(qemuArguments({ ...machine, counted: true }, 'pipe')), ['tcg,thread=single']);
+  assert.ok(qemuArguments({ ...machine, counted: true }, 'pipe').includes('-icount'));
+  assert.equal(accelerators(qemuArguments(machine, 'pipe')), ['tcg,thread=multi']);
+  assert.not.ok(qemuArguments(machine, 'pipe').includes('-icount'));
 });
 
 test.run();
