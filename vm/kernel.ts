@@ -13,15 +13,17 @@ import { type KernelSource, locateSource, prepareSource } from './kernel-source.
 import { withLock } from './lock.js';
 import { type Progress, silent } from './progress.js';
 
-export type Flavour = 'plain' | 'debug';
+/** `stock` is the plain kernel without views, to be compared with it. */
+export type Flavour = 'plain' | 'debug' | 'stock';
 
 const fragments: Record<Flavour, readonly string[]> = {
   plain: ['guest.config'],
   debug: ['guest.config', 'debug.config'],
+  stock: ['guest.config', 'stock.config'],
 };
 
 /** Objects of a full build, for a progress bar that has no earlier build to go by. */
-const usualObjects: Record<Flavour, number> = { plain: 1550, debug: 1600 };
+const usualObjects: Record<Flavour, number> = { plain: 1550, debug: 1600, stock: 1540 };
 
 /** Parts of kernel-tree/ that cannot change the kernel's image. */
 const outsideTheBuild = /^(man|tools|Documentation)\/|^[^/]+$/;
