@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<Why, string>> = {
   'signal-stack': 'runs on a signal stack',
   uprobe: 'is under a uprobe',
   'stack-unreadable': 'has a stack that cannot be read',
+  traced: 'is held by a debugger or tracer, which has to let go of it first',
 };
 
 export function threadLine({ tid, name, why, where, place }: PendingThread): string {

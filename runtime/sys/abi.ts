@@ -9,6 +9,7 @@ import { defineStruct } from './structs.js';
 export const NR = { pidfd_open: 434, pidfd_send_signal: 424, mmview_clone: 500, mmview_migrate: 501 } as const;
 
 export const CLONE_ATTACH = 0x1;
+export const CLONE_NEWEST = 0x2;
 export const MIGRATE_ALL = 0x1;
 export const MIGRATE_ENTRY = 0x2;
 export const GUARD_CHANGED = 0;
@@ -17,6 +18,7 @@ export const MAX_GUARDS = 4096;
 export const STATE_SEALED = 0x1;
 export const STATE_COMPLETE = 0x2;
 export const STATE_FOLDED = 0x4;
+export const STATE_SUPERSEDED = 0x8;
 
 export const MAP = defineStruct('mmview_map', [
   ['near_start', 8],
@@ -69,6 +71,7 @@ export const WHY = [
   'signal-stack',
   'uprobe',
   'stack-unreadable',
+  'traced',
 ] as const;
 export type Why = (typeof WHY)[number];
 

@@ -16,6 +16,7 @@ struct pt_regs;
 struct seq_file;
 struct pid_namespace;
 struct pid;
+struct page;
 
 /* Which level of the base's page tables an entry was cleared at. */
 enum mmview_level {
@@ -197,6 +198,39 @@ static inline void mmview_resume(struct pt_regs *regs)
 		__mmview_resume(regs);
 }
 
+/* ---- what others see of a thread's memory ---- */
+
+int __mmview_access_vm(struct pid *pid, struct mm_struct *mm,
+		       unsigned long addr, void *buf, int len,
+		       unsigned int gup_flags);
+void __mmview_pinned_text(struct task_struct *tsk, struct mm_struct *mm,
+			  unsigned long addr, struct page **pages, int nr);
+struct page *__mmview_dump_page(unsigned long addr);
+
+/*
+ * access_remote_vm() for a debugger that looks at the thread @pid: it reads
+ * what that thread would execute. What it writes reaches every view in which
+ * that text is the same.
+ */
+#define mmview_access_vm(pid, mm, ...)					\
+	(mmview_active(mm) ? __mmview_access_vm(pid, mm, __VA_ARGS__) :	\
+			     access_remote_vm(mm, __VA_ARGS__))
+
+/* Pinned for reading: those that @tsk has pages of its own for become these. */
+static inline void mmview_pinned_text(struct task_struct *tsk,
+				      struct mm_struct *mm, unsigned long addr,
+				      struct page **pages, int nr)
+{
+	if (mmview_active(mm))
+		__mmview_pinned_text(tsk, mm, addr, pages, nr);
+}
+
+/* A core dump has the text that the thread which dumps it was executing. */
+static inline struct page *mmview_dump_page(unsigned long addr)
+{
+	return unlikely(current->mmview.view) ? __mmview_dump_page(addr) : NULL;
+}
+
 int proc_tid_mmview(struct seq_file *m, struct pid_namespace *ns,
 		    struct pid *pid, struct task_struct *task);
 
@@ -236,6 +270,14 @@ static inline void mmview_drop_task(struct task_struct *tsk) { }
 static inline void mmview_mm_init(struct mm_struct *mm) { }
 static inline void mmview_mm_destroy(struct mm_struct *mm) { }
 static inline void mmview_resume(struct pt_regs *regs) { }
+#define mmview_access_vm(pid, mm, ...)	access_remote_vm(mm, __VA_ARGS__)
+static inline void mmview_pinned_text(struct task_struct *tsk,
+				      struct mm_struct *mm, unsigned long addr,
+				      struct page **pages, int nr) { }
+static inline struct page *mmview_dump_page(unsigned long addr)
+{
+	return NULL;
+}
 
 #endif /* CONFIG_MMVIEW */
 #endif /* _LINUX_MMVIEW_H */

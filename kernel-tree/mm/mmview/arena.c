@@ -77,6 +77,8 @@ static int map_part(struct mm_struct *mm, unsigned long addr,
 
 	vm_flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT |
 		    VM_SOFTDIRTY;
+	/* mlockall(MCL_FUTURE) is a promise; whose limit would not matter here. */
+	vm_flags |= mm->def_flags & VM_LOCKED_MASK;
 	if (!may_expand_vm(mm, vm_flags, size >> PAGE_SHIFT))
 		return -ENOMEM;
 	vma = vm_area_alloc(mm);
@@ -95,6 +97,8 @@ static int map_part(struct mm_struct *mm, unsigned long addr,
 	if (err)
 		goto free;
 	vm_stat_account(mm, vma->vm_flags, size >> PAGE_SHIFT);
+	if (vm_flags & VM_LOCKED)
+		mm->locked_vm += size >> PAGE_SHIFT;
 	perf_event_mmap(vma);
 	return 0;
 free:
@@ -102,7 +106,32 @@ free:
 	return err;
 }
 
-/* view->mutex is held, the view is not sealed. */
+/*
+ * Memory that is locked is there before it is used. If it cannot be, the view
+ * is of no use to this process; its end takes the arena away.
+ */
+static int fill_locked(struct mm_struct *mm, unsigned long addr,
+		       unsigned long size)
+{
+	unsigned long end = addr + size;
+	struct page *page;
+	long got = 1;
+
+	if ((mm->def_flags & VM_LOCKED_MASK) != VM_LOCKED)
+		return 0;
+	for (; addr < end && got == 1; addr += PAGE_SIZE) {
+		mmap_read_lock(mm);
+		got = get_user_pages_remote(mm, addr, 1,
+					    FOLL_WRITE | FOLL_FORCE, &page, NULL);
+		mmap_read_unlock(mm);
+		if (got == 1)
+			put_page(page);
+		cond_resched();
+	}
+	return got == 1 ? 0 : -ENOMEM;
+}
+
+/* mmviews->mutex is held, the view is not sealed. */
 int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
 		     struct mmview_map *map)
 {
@@ -145,7 +174,7 @@ int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
 	map->data_addr = addr + map->code_size;
 unlock:
 	mmap_write_unlock(mm);
-	return err;
+	return err ?: fill_locked(mm, addr, size);
 }
 
 /*

@@ -14,6 +14,8 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/uprobes.h>
+#include <asm/sigframe.h>
+#include <asm/ucontext.h>
 #include "internal.h"
 
 /* A stack that is used deeper than this is not searched. */
@@ -95,7 +97,12 @@ static bool words_unsafe(struct mmview *view, const unsigned long *words,
 bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
 			   struct mmview_verdict *verdict)
 {
-	if (task->sas_ss_size && sp > task->sas_ss_sp &&
+	/* A debugger's breakpoints are in the text that the thread had then. */
+	if (READ_ONCE(task->ptrace)) {
+		no(verdict, MMVIEW_WHY_TRACED, 0, 0, 0);
+		return true;
+	}
+	if (task->sas_ss_size && !mmview_without(MMVIEW_PART_SIGNAL) && sp > task->sas_ss_sp &&
 	    sp - task->sas_ss_sp <= task->sas_ss_size) {
 		no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
 		return true;
@@ -125,6 +132,42 @@ static bool stack_range(struct mm_struct *mm, unsigned long *sp,
 	return *end - *sp <= MAX_STACK;
 }
 
+/*
+ * A signal's frame begins with the address that the handler returns to. What
+ * the signal has interrupted may be on another stack: that of a handler set
+ * up with SS_AUTODISARM cannot be told from @sp, and frames can be nested.
+ */
+static void find_restorers(struct task_struct *task,
+			   struct mmview_restorers *restorers)
+{
+	struct sighand_struct *sighand;
+	unsigned long flags, at;
+	unsigned int i, j;
+
+	restorers->nr = 0;
+	restorers->too_many = false;
+	sighand = lock_task_sighand(task, &flags);
+	if (!sighand)
+		return;
+	for (i = 0; i < _NSIG; i++) {
+		struct sigaction *sa = &sighand->action[i].sa;
+
+		/* Whatever the flags are now: a handler may have reset them. */
+		if (!(sa->sa_flags & SA_RESTORER))
+			continue;
+		at = (unsigned long)sa->sa_restorer;
+		for (j = 0; j < restorers->nr && restorers->at[j] != at; j++)
+			;
+		if (j < restorers->nr)
+			continue;
+		if (j < MMVIEW_MAX_RESTORERS)
+			restorers->at[restorers->nr++] = at;
+		else
+			restorers->too_many = true;
+	}
+	unlock_task_sighand(task, &flags);
+}
+
 typedef bool (*read_stack_t)(struct mm_struct *mm, unsigned long addr,
 			     void *buf, size_t len);
 
@@ -141,12 +184,68 @@ static bool read_remote(struct mm_struct *mm, unsigned long addr, void *buf,
 	return access_remote_vm(mm, addr, buf, len, 0) == len;
 }
 
-static void check_stack(struct mmview *view, unsigned long sp,
-			unsigned long end, read_stack_t read,
+/*
+ * Is what is at @frame a signal's frame, and not a restorer's address that was
+ * left there by some other function? If so, the stack pointer that the signal
+ * has interrupted is in @sp. See setup_rt_frame() of arch/x86.
+ */
+static bool is_signal_frame(struct mmview *view, unsigned long frame,
+			    read_stack_t read, unsigned long *sp)
+{
+	struct ucontext uc;
+
+	if (!read(view->root.mm, frame + offsetof(struct rt_sigframe, uc), &uc,
+		  offsetof(struct ucontext, uc_sigmask)))
+		return false;
+	*sp = uc.uc_mcontext.sp;
+	return !(uc.uc_flags & ~(unsigned long)(UC_FP_XSTATE |
+						UC_SIGCONTEXT_SS |
+						UC_STRICT_RESTORE_SS)) &&
+	       !uc.uc_link && uc.uc_mcontext.cs == __USER_CS &&
+	       uc.uc_mcontext.ip < TASK_SIZE_MAX && *sp < TASK_SIZE_MAX;
+}
+
+/*
+ * Is one of the words at @addr where a signal's frame begins that has
+ * interrupted another stack than this one, which ends at @end?
+ */
+static bool leaves_stack(struct mmview *view,
+			 const struct mmview_restorers *restorers,
+			 const unsigned long *words, unsigned int nr,
+			 unsigned long addr, unsigned long end,
+			 read_stack_t read)
+{
+	unsigned long frame, sp;
+	unsigned int i, j;
+
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < restorers->nr; j++) {
+			if (words[i] != restorers->at[j])
+				continue;
+			frame = addr + i * sizeof(long);
+			if (frame + sizeof(struct rt_sigframe) <= end &&
+			    is_signal_frame(view, frame, read, &sp) &&
+			    (sp <= frame || sp > end))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_stack(struct mmview *view, struct task_struct *task,
+			unsigned long sp, unsigned long end, read_stack_t read,
 			struct mmview_verdict *verdict)
 {
+	struct mmview_restorers restorers;
 	unsigned long words[CHUNK_WORDS];
 
+	if (mmview_without(MMVIEW_PART_STACK))
+		return;
+	find_restorers(task, &restorers);
+	if (restorers.too_many) {
+		no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
+		return;
+	}
 	while (sp < end) {
 		/* Up to the next multiple of a chunk: never across pages. */
 		size_t len = min(end, ALIGN(sp + 1, CHUNK)) - sp;
@@ -157,6 +256,12 @@ static void check_stack(struct mmview *view, unsigned long sp,
 		}
 		if (words_unsafe(view, words, len / sizeof(long), sp, verdict))
 			return;
+		if (restorers.nr && !mmview_without(MMVIEW_PART_SIGNAL) &&
+		    leaves_stack(view, &restorers, words, len / sizeof(long),
+				 sp, end, read)) {
+			no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
+			return;
+		}
 		sp += len;
 	}
 }
@@ -186,15 +291,15 @@ void mmview_check_self(struct mmview *view, struct pt_regs *regs,
 	if (!found)
 		no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 	else
-		check_stack(view, sp, end, read_own, verdict);
+		check_stack(view, current, sp, end, read_own, verdict);
 }
 
 /*
- * A thread that was off its CPU with @ip and @sp in user mode. It may run any
+ * @task was off its CPU with @ip and @sp in user mode. It may run any
  * time: the caller confirms afterwards that it did not.
  */
-void mmview_check_blocked(struct mmview *view, unsigned long ip,
-			  unsigned long sp,
+void mmview_check_blocked(struct mmview *view, struct task_struct *task,
+			  unsigned long ip, unsigned long sp,
 			  struct mmview_verdict *verdict)
 {
 	struct mm_struct *mm = view->root.mm;
@@ -210,16 +315,17 @@ void mmview_check_blocked(struct mmview *view, unsigned long ip,
 	if (!found)
 		no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 	else
-		check_stack(view, sp, end, read_remote, verdict);
+		check_stack(view, task, sp, end, read_remote, verdict);
 }
 
 /*
  * A running thread could not read its stack at @sp without waiting. We can
  * wait: bring in what is absent from there on.
  */
-void mmview_fault_in_stack(struct mmview *view, unsigned long sp)
+void mmview_fault_in_stack(struct mmview *view, struct task_struct *task,
+			   unsigned long sp)
 {
 	struct mmview_verdict unused;
 
-	mmview_check_blocked(view, 0, sp, &unused);
+	mmview_check_blocked(view, task, 0, sp, &unused);
 }

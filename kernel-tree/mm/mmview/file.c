@@ -4,12 +4,14 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/memcontrol.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
 #include <linux/ptrace.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -28,10 +30,29 @@ struct mmview_file {
  * Permission
  */
 
+/* A thread of the process that runs: its main thread may have ended. */
+static struct task_struct *get_thread(struct pid *pid)
+{
+	struct task_struct *leader, *task, *found = NULL;
+
+	rcu_read_lock();
+	leader = pid_task(pid, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, task) {
+			if (READ_ONCE(task->mm)) {
+				found = get_task_struct(task);
+				break;
+			}
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 /* The process's mm, referenced, if the caller may attach to it. */
 static struct mm_struct *get_target(struct pid *pid)
 {
-	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
+	struct task_struct *task = get_thread(pid);
 	struct mm_struct *mm;
 
 	if (!task)
@@ -55,6 +76,25 @@ static struct mm_struct *begin(struct mmview_file *vf)
 		return mm;
 	mmput(mm);
 	return ERR_PTR(-ESRCH);
+}
+
+/*
+ * What a view takes is charged to the process it is for, not to the caller:
+ * between charge_to() and charge_end().
+ */
+static struct mem_cgroup *charge_to(struct mm_struct *mm,
+				    struct mem_cgroup **before)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
+
+	*before = set_active_memcg(memcg);
+	return memcg;
+}
+
+static void charge_end(struct mem_cgroup *memcg, struct mem_cgroup *before)
+{
+	set_active_memcg(before);
+	mem_cgroup_put(memcg);
 }
 
 /* ------------------------------------------------------------------------
@@ -109,6 +149,7 @@ static ssize_t mmview_fop_write(struct file *file, const char __user *buf,
 {
 	struct mmview_file *vf = file->private_data;
 	struct mm_struct *mm = begin(vf);
+	struct mem_cgroup *memcg, *before;
 	unsigned long addr = *ppos;
 	size_t done = 0, len;
 	char *page;
@@ -117,11 +158,12 @@ static ssize_t mmview_fop_write(struct file *file, const char __user *buf,
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
 	page = (char *)__get_free_page(GFP_KERNEL);
-	err = page ? mutex_lock_killable(&vf->view->mutex) : -ENOMEM;
+	err = page ? mutex_lock_killable(&vf->view->mmviews->mutex) : -ENOMEM;
 	if (err)
 		goto free;
 	if (vf->view->sealed)
 		err = -EBUSY;
+	memcg = charge_to(mm, &before);
 	while (!err && done < count) {
 		len = min(count - done, PAGE_SIZE - offset_in_page(addr));
 		err = copy_from_user(page, buf + done, len) ? -EFAULT :
@@ -131,7 +173,8 @@ static ssize_t mmview_fop_write(struct file *file, const char __user *buf,
 		done += len;
 		addr += len;
 	}
-	mutex_unlock(&vf->view->mutex);
+	charge_end(memcg, before);
+	mutex_unlock(&vf->view->mmviews->mutex);
 free:
 	free_page((unsigned long)page);
 	mmput(mm);
@@ -157,9 +200,25 @@ static long ioctl_map(struct mmview *view, struct mm_struct *mm,
 	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : 0;
 }
 
+/* Takes over @ranges. */
+static void set_guards(struct mmview *view, struct mmview_range *ranges,
+		       unsigned int nr)
+{
+	unsigned int i;
+
+	view->guard_min = ULONG_MAX;
+	view->guard_max = 0;
+	for (i = 0; i < nr; i++) {
+		view->guard_min = min_t(u64, view->guard_min, ranges[i].start);
+		view->guard_max = max_t(u64, view->guard_max, ranges[i].end);
+	}
+	kvfree(view->guards);
+	view->guards = ranges;
+	view->nr_guards = nr;
+}
+
 static long ioctl_guard(struct mmview *view, struct mmview_guard __user *arg)
 {
-	unsigned long low = ULONG_MAX, high = 0;
 	struct mmview_range *ranges;
 	struct mmview_guard guard;
 	unsigned int i;
@@ -168,7 +227,8 @@ static long ioctl_guard(struct mmview *view, struct mmview_guard __user *arg)
 		return -EFAULT;
 	if (guard.nr > MMVIEW_MAX_GUARDS || guard.reserved)
 		return -EINVAL;
-	ranges = kvmalloc_array(guard.nr, sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	ranges = kvmalloc_array(guard.nr + view->nr_inherited, sizeof(*ranges),
+				MMVIEW_GFP);
 	if (!ranges)
 		return -ENOMEM;
 	if (copy_from_user(ranges, u64_to_user_ptr(guard.ranges),
@@ -183,24 +243,37 @@ static long ioctl_guard(struct mmview *view, struct mmview_guard __user *arg)
 			kvfree(ranges);
 			return -EINVAL;
 		}
-		low = min(low, ranges[i].start);
-		high = max(high, ranges[i].end);
 	}
-	kvfree(view->guards);
-	view->guards = ranges;
-	view->nr_guards = guard.nr;
-	view->guard_min = low;
-	view->guard_max = high;
+	if (view->nr_inherited)
+		memcpy(&ranges[guard.nr],
+		       &view->guards[view->nr_guards - view->nr_inherited],
+		       view->nr_inherited * sizeof(*ranges));
+	set_guards(view, ranges, guard.nr + view->nr_inherited);
 	return 0;
 }
 
 static long building(struct mmview *view, struct mm_struct *mm,
 		     unsigned int cmd, void __user *arg)
 {
+	struct mem_cgroup *memcg, *before;
+	long ret;
+
 	if (view->sealed)
 		return -EBUSY;
-	return cmd == MMVIEW_IOC_MAP ? ioctl_map(view, mm, arg) :
-				       ioctl_guard(view, arg);
+	memcg = charge_to(mm, &before);
+	ret = cmd == MMVIEW_IOC_MAP ? ioctl_map(view, mm, arg) :
+				      ioctl_guard(view, arg);
+	charge_end(memcg, before);
+	return ret;
+}
+
+/* mmviews->mutex is held. */
+static void seal(struct mmview *view)
+{
+	if (view->sealed)
+		return;
+	mmview_prefill(view);
+	WRITE_ONCE(view->sealed, true);
 }
 
 static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
@@ -215,7 +288,7 @@ static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
 	mm = begin(vf);
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
-	ret = mutex_lock_killable(&view->mutex);
+	ret = mutex_lock_killable(&view->mmviews->mutex);
 	if (ret)
 		goto put;
 	switch (cmd) {
@@ -224,7 +297,7 @@ static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
 		ret = building(view, mm, cmd, uarg);
 		break;
 	case MMVIEW_IOC_SEAL:
-		WRITE_ONCE(view->sealed, true);
+		seal(view);
 		ret = 0;
 		break;
 	case MMVIEW_IOC_STATE:
@@ -236,7 +309,7 @@ static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
 	default:
 		ret = -ENOTTY;
 	}
-	mutex_unlock(&view->mutex);
+	mutex_unlock(&view->mmviews->mutex);
 put:
 	mmput(mm);
 	return ret;
@@ -247,6 +320,8 @@ static __poll_t mmview_fop_poll(struct file *file, poll_table *wait)
 	struct mmview *view = ((struct mmview_file *)file->private_data)->view;
 
 	poll_wait(file, &view->wait, wait);
+	if (mmview_superseded(view))
+		return EPOLLHUP;
 	return READ_ONCE(view->complete) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
@@ -325,9 +400,34 @@ free:
 	return fd;
 }
 
-static struct mmview *new_view(struct mm_struct *mm)
+/* The next generation: @view, which is new, begins as a copy of @from. */
+static int inherit(struct mmview *view, struct mmview *from)
 {
-	struct mmview *view;
+	struct mmview_range *ranges = NULL;
+	int err;
+
+	/* @from is sealed: its guards stand still. */
+	if (from->nr_guards) {
+		ranges = kvmalloc_array(from->nr_guards, sizeof(*ranges),
+					MMVIEW_GFP);
+		if (!ranges)
+			return -ENOMEM;
+		memcpy(ranges, from->guards, from->nr_guards * sizeof(*ranges));
+	}
+	err = mmview_copy_overrides(view, from);
+	if (err) {
+		kvfree(ranges);
+		return err;
+	}
+	set_guards(view, ranges, from->nr_guards);
+	view->nr_inherited = from->nr_guards;
+	return 0;
+}
+
+static struct mmview *new_view(struct mm_struct *mm, bool newest)
+{
+	struct mmview *view, *from;
+	int err = 0;
 
 	if (pgtable_l5_enabled())
 		return ERR_PTR(-EOPNOTSUPP);
@@ -341,20 +441,32 @@ static struct mmview *new_view(struct mm_struct *mm)
 		return ERR_PTR(-ENOMEM);
 	mmview_publish(view);
 	mmviews_activate(view->mmviews);
-	return view;
+	/* No fold in between: @from would be the base, and hold nothing. */
+	mutex_lock(&view->mmviews->mutex);
+	from = newest ? mmview_find(mm) : NULL;
+	if (from) {
+		err = inherit(view, from);
+		mmview_put(from);
+	}
+	mutex_unlock(&view->mmviews->mutex);
+	if (!err)
+		return view;
+	mmview_put(view);
+	return ERR_PTR(err);
 }
 
 /*
  * A new view of a process.
  *
  * @pidfd: the process. The caller needs PTRACE_MODE_ATTACH_REALCREDS.
- * @flags: 0, or MMVIEW_CLONE_ATTACH for a descriptor of the newest view that
- *	threads are in or on their way to.
+ * @flags: 0; or MMVIEW_CLONE_ATTACH for a descriptor of the newest view that
+ *	threads are in or on their way to; or MMVIEW_CLONE_NEWEST for a new view
+ *	that begins as a copy of that one, if there is one.
  *
  * Nothing of the process is copied and nothing in it changes. Returns a
  * descriptor, close-on-exec, or
  *	-EBADF		@pidfd is not a descriptor of a process
- *	-EINVAL		unknown bits in @flags
+ *	-EINVAL		unknown bits in @flags, or both
  *	-EMFILE, -ENFILE	no descriptor is left
  *	-ENOENT		MMVIEW_CLONE_ATTACH: there is no such view
  *	-ENOMEM
@@ -365,12 +477,14 @@ static struct mmview *new_view(struct mm_struct *mm)
 SYSCALL_DEFINE2(mmview_clone, int, pidfd, unsigned int, flags)
 {
 	unsigned int pidfd_flags;
+	struct mem_cgroup *memcg, *before;
 	struct mm_struct *mm;
 	struct mmview *view;
 	struct pid *pid;
 	int ret;
 
-	if (flags & ~MMVIEW_CLONE_ATTACH)
+	if (flags & ~(MMVIEW_CLONE_ATTACH | MMVIEW_CLONE_NEWEST) ||
+	    flags == (MMVIEW_CLONE_ATTACH | MMVIEW_CLONE_NEWEST))
 		return -EINVAL;
 	pid = pidfd_get_pid(pidfd, &pidfd_flags);
 	if (IS_ERR(pid))
@@ -379,8 +493,11 @@ SYSCALL_DEFINE2(mmview_clone, int, pidfd, unsigned int, flags)
 	ret = PTR_ERR_OR_ZERO(mm);
 	if (ret)
 		goto put_pid;
+	memcg = charge_to(mm, &before);
 	view = flags & MMVIEW_CLONE_ATTACH ?
-		mmview_find(mm) ?: ERR_PTR(-ENOENT) : new_view(mm);
+		mmview_find(mm) ?: ERR_PTR(-ENOENT) :
+		new_view(mm, flags & MMVIEW_CLONE_NEWEST);
+	charge_end(memcg, before);
 	ret = IS_ERR(view) ? PTR_ERR(view) : open_view(view, pid);
 	mmput(mm);
 put_pid:
@@ -395,7 +512,7 @@ put_pid:
 /* The first migration seals the view. Any may loosen the check, for all. */
 static int seal_for_migration(struct mmview *view, unsigned int flags)
 {
-	int err = mutex_lock_killable(&view->mutex);
+	int err = mutex_lock_killable(&view->mmviews->mutex);
 
 	if (err)
 		return err;
@@ -404,10 +521,10 @@ static int seal_for_migration(struct mmview *view, unsigned int flags)
 	else if (flags & MMVIEW_MIGRATE_ENTRY)
 		WRITE_ONCE(view->entry, true);
 	if (!err) {
+		seal(view);
 		WRITE_ONCE(view->asked, true);
-		WRITE_ONCE(view->sealed, true);
 	}
-	mutex_unlock(&view->mutex);
+	mutex_unlock(&view->mmviews->mutex);
 	return err;
 }
 
@@ -423,6 +540,9 @@ static int migrate(struct mmview_file *vf, pid_t tid, unsigned int flags)
 	if (!task)
 		return -ESRCH;
 	ret = mmview_counts(task, view->root.mm) ? 0 : -ESRCH;
+	/* With ALL, @tid names the process: its main thread may have ended. */
+	if (ret && (flags & MMVIEW_MIGRATE_ALL) && task_tgid(task) == vf->pid)
+		ret = 0;
 	if (!ret)
 		ret = seal_for_migration(view, flags);
 	if (ret)
@@ -453,7 +573,8 @@ put:
  * Seals the view. Returns 1 if the thread (with ALL, every thread) runs in the
  * view, 0 if it will when it is safe; the kernel sees to that by itself. Or
  *	-EBADF		@fd is not open
- *	-EBUSY		the view has been folded
+ *	-EBUSY		the view has been folded; with ALL, all were asked to migrate
+ *			to a newer one
  *	-EINVAL		unknown bits in @flags; ALL with tid 0; @fd is not a view
  *	-EPERM		the caller may not attach to the process
  *	-ESRCH		no such thread, or not one of the view's process; the
@@ -461,6 +582,7 @@ put:
  */
 SYSCALL_DEFINE3(mmview_migrate, int, fd, pid_t, tid, unsigned int, flags)
 {
+	struct mmview_file *vf;
 	struct mm_struct *mm;
 	struct fd f;
 	int ret;
@@ -474,11 +596,16 @@ SYSCALL_DEFINE3(mmview_migrate, int, fd, pid_t, tid, unsigned int, flags)
 	ret = -EINVAL;
 	if (fd_file(f)->f_op != &mmview_fops)
 		goto put;
-	mm = begin(fd_file(f)->private_data);
+	vf = fd_file(f)->private_data;
+	/* The caller is there already: nothing to do, and nobody to ask. */
+	ret = 1;
+	if (!tid && !flags && READ_ONCE(current->mmview.view) == &vf->view->root)
+		goto put;
+	mm = begin(vf);
 	ret = PTR_ERR_OR_ZERO(mm);
 	if (ret)
 		goto put;
-	ret = migrate(fd_file(f)->private_data, tid, flags);
+	ret = migrate(vf, tid, flags);
 	mmput(mm);
 put:
 	fdput(f);

@@ -17,7 +17,11 @@
 #include <asm/mmview.h>
 #include "internal.h"
 
-/* Each run of changed bytes, and no others: breakpoints nearby stay. */
+/*
+ * Each run of changed bytes, and no others: breakpoints nearby stay. Other
+ * views that have a page of their own there follow, in what they have not
+ * changed themselves.
+ */
 static int write_override(struct mm_struct *mm,
 			  struct mmview_override *override)
 {
@@ -30,11 +34,29 @@ static int write_override(struct mm_struct *mm,
 				     end - start, FOLL_WRITE | FOLL_FORCE) !=
 		    end - start)
 			return -EFAULT;
+		mmview_base_written(mm->mmviews, override->addr + start, from,
+				    end - start);
 	}
 	return 0;
 }
 
-static int write_overrides(struct mmview *view, struct mm_struct *mm)
+/*
+ * Make the base's page private to the process now, by writing to it what it
+ * holds: all that can fail does so here, before anything has changed.
+ */
+static int make_private(struct mm_struct *mm, struct mmview_override *override)
+{
+	unsigned long addr = override->addr;
+	u8 byte;
+
+	return access_remote_vm(mm, addr, &byte, 1, FOLL_FORCE) == 1 &&
+	       access_remote_vm(mm, addr, &byte, 1,
+				FOLL_WRITE | FOLL_FORCE) == 1 ? 0 : -ENOMEM;
+}
+
+static int for_each_override(struct mmview *view, struct mm_struct *mm,
+			     int (*what)(struct mm_struct *mm,
+					 struct mmview_override *override))
 {
 	struct mmview_override *override;
 	unsigned long index;
@@ -43,8 +65,8 @@ static int write_overrides(struct mmview *view, struct mm_struct *mm)
 	xa_for_each(&view->overrides, index, override) {
 		if (xa_get_mark(&view->overrides, index, MMVIEW_GONE))
 			continue;
-		err = write_override(mm, override);
-		/* Unmapped while we were writing: then it is gone, too. */
+		err = what(mm, override);
+		/* Unmapped meanwhile: then it is gone, too. */
 		if (err && !xa_get_mark(&view->overrides, index, MMVIEW_GONE))
 			return err;
 	}
@@ -99,7 +121,7 @@ static void leave_all(struct mmview *view)
 	}
 }
 
-/* view->mutex is held. */
+/* mmviews->mutex is held. */
 int mmview_fold(struct mmview *view, struct mm_struct *mm)
 {
 	int err;
@@ -110,7 +132,9 @@ int mmview_fold(struct mmview *view, struct mm_struct *mm)
 		return 0;
 	if (!mmview_complete(view))
 		return -EBUSY;
-	err = write_overrides(view, mm);
+	err = for_each_override(view, mm, make_private);
+	if (!err)
+		err = for_each_override(view, mm, write_override);
 	if (err)
 		return err;
 	WRITE_ONCE(view->folded, true);

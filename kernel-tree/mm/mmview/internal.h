@@ -4,7 +4,7 @@
  *
  * Lock order, outermost first:
  *
- *	view->mutex		building, sealing and folding one view
+ *	mmviews->mutex		building, sealing and folding the mm's views
  *	  mmap_lock
  *	  task_lock(task)	a task's view and target pointers, from outside
  *	    pi_lock, rq->lock	(task_call_func)
@@ -35,9 +35,11 @@
  * those to end (see mmviews_activate()).
  */
 struct mmviews {
+	struct mutex mutex;
 	spinlock_t lock;		/* a leaf, interrupts off; see above */
 	bool active;
-	struct list_head views;		/* [L] of struct mmview */
+	struct list_head views;		/* [L] of struct mmview, newest first */
+	u64 latest;			/* [L] id of the last that all were asked to enter */
 	/*
 	 * [L] Invalidations in progress: their number and the hull of their
 	 * ranges. No mirror is made inside the hull while @invalidating > 0.
@@ -73,9 +75,13 @@ struct mmview_table {
  */
 #define MMVIEW_GONE	XA_MARK_0
 
-/* A page that views have for themselves. Immutable once its view is sealed. */
+/*
+ * A page that views have for themselves. It changes only while it has one
+ * reference, under mmviews->mutex: while its view is being built, or when a
+ * debugger writes text (see access.c). What has more references is copied.
+ */
 struct mmview_override {
-	refcount_t refs;		/* views: forked children share it */
+	refcount_t refs;		/* views: forked children and generations */
 	unsigned long addr;
 	struct page *page;
 	DECLARE_BITMAP(changed, PAGE_SIZE);	/* bytes that were written */
@@ -100,7 +106,6 @@ struct mmview {
 	u64 id;
 	struct mmviews *mmviews;	/* root.mm->mmviews */
 	struct list_head node;		/* [L] mmviews->views */
-	struct mutex mutex;
 
 	struct list_head tables;	/* [L] once linked into mmviews->views */
 	struct xarray overrides;	/* by page number; marked under [L] */
@@ -115,8 +120,9 @@ struct mmview {
 	unsigned long arena_code;	/* bytes */
 	unsigned long arena_end;
 
-	struct mmview_range *guards;
+	struct mmview_range *guards;	/* its own, then those inherited */
 	unsigned int nr_guards;
+	unsigned int nr_inherited;
 	unsigned long guard_min, guard_max;	/* hull */
 
 	/* the transition */
@@ -136,9 +142,51 @@ static inline struct mmview *to_mmview(struct mmview_root *root)
 	return container_of(root, struct mmview, root);
 }
 
+/*
+ * Memory for a view is charged to the target's memory cgroup, and must not set
+ * off the OOM killer there: that would end the target for our sake.
+ */
+#define MMVIEW_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/*
+ * Parts that a debug kernel can take out, to show which test fails without
+ * them: a file each in debugfs, mmview/without/.
+ */
+enum mmview_part {
+	MMVIEW_PART_DIRTY,	/* a mirror is writable only if the base is dirty */
+	MMVIEW_PART_DROP,	/* mirrors go when a range is invalidated */
+	MMVIEW_PART_SEQUENCE,	/* none is made while it is */
+	MMVIEW_PART_UNLINK,	/* base tables that are freed are unlinked */
+	MMVIEW_PART_YOUNG,	/* mirrors answer for accessed bits */
+	MMVIEW_PART_STACK,	/* the stack is searched */
+	MMVIEW_PART_SIGNAL,	/* signal stacks are recognised */
+	MMVIEW_PART_CONFIRM,	/* a blocked thread has not run meanwhile */
+	MMVIEW_PART_UNMAP,	/* overrides go when their page is unmapped */
+	MMVIEW_PARTS
+};
+
+#ifdef CONFIG_MMVIEW_DEBUG
+extern bool mmview_parts_out[MMVIEW_PARTS];
+
+static inline bool mmview_without(enum mmview_part part)
+{
+	return unlikely(READ_ONCE(mmview_parts_out[part]));
+}
+
+void mmview_debug_init(struct dentry *dir);
+#else
+static inline bool mmview_without(enum mmview_part part)
+{
+	return false;
+}
+
+static inline void mmview_debug_init(struct dentry *dir) { }
+#endif
+
 /* view.c */
 struct mmview *mmview_create(struct mm_struct *mm);
 struct mmview *mmview_find(struct mm_struct *mm);
+struct mmview *mmview_next(struct mmviews *mmviews, u64 before);
 struct mmviews *mmviews_get(struct mm_struct *mm);
 void mmviews_activate(struct mmviews *mmviews);
 void mmview_publish(struct mmview *view);
@@ -155,6 +203,8 @@ void mmview_switch_self(struct mmview *view);
 /* tables.c */
 int mmview_add_zone(struct mmview *view, unsigned long addr);
 void mmview_free_tables(struct mmview *view);
+void mmview_prefill(struct mmview *view);
+void mmview_forget_page(struct mmview *view, unsigned long addr);
 
 /* override.c */
 static inline struct mmview_override *mmview_override(struct mmview *view,
@@ -172,9 +222,18 @@ int mmview_override_write(struct mmview *view, struct mm_struct *mm,
 			  unsigned long addr, const void *buf, size_t len);
 int mmview_read(struct mmview *view, struct mm_struct *mm, unsigned long addr,
 		void *buf, size_t len);
+struct mmview_override *mmview_override_get(struct mmview *view,
+					    unsigned long addr);
+void mmview_override_put(struct mmview_override *override);
+struct mmview_override *mmview_override_unshare(struct mmview *view,
+						struct mmview_override *override);
 int mmview_copy_overrides(struct mmview *to, struct mmview *from);
 void mmview_free_overrides(struct mmview *view);
 unsigned int mmview_count_overrides(struct mmview *view);
+
+/* access.c */
+void mmview_base_written(struct mmviews *mmviews, unsigned long addr,
+			 const void *buf, size_t len);
 
 /* arena.c */
 int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
@@ -186,6 +245,18 @@ static inline bool mmview_in_arena(struct mmview *view, unsigned long addr)
 }
 
 /* check.c */
+#define MMVIEW_MAX_RESTORERS	4
+
+/*
+ * Where signal handlers return to, as the process has set it: how a signal's
+ * frame is known on a stack.
+ */
+struct mmview_restorers {
+	bool too_many;
+	unsigned int nr;
+	unsigned long at[MMVIEW_MAX_RESTORERS];
+};
+
 struct mmview_verdict {
 	u32 why;			/* MMVIEW_WHY_*; NONE: safe */
 	u32 guard;
@@ -195,9 +266,11 @@ struct mmview_verdict {
 
 void mmview_check_self(struct mmview *view, struct pt_regs *regs,
 		       struct mmview_verdict *verdict);
-void mmview_check_blocked(struct mmview *view, unsigned long ip,
-			  unsigned long sp, struct mmview_verdict *verdict);
-void mmview_fault_in_stack(struct mmview *view, unsigned long sp);
+void mmview_check_blocked(struct mmview *view, struct task_struct *task,
+			  unsigned long ip, unsigned long sp,
+			  struct mmview_verdict *verdict);
+void mmview_fault_in_stack(struct mmview *view, struct task_struct *task,
+			   unsigned long sp);
 bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
 			   struct mmview_verdict *verdict);
 
@@ -205,6 +278,7 @@ bool mmview_context_unsafe(struct task_struct *task, unsigned long sp,
 int mmview_migrate_one(struct mmview *view, struct task_struct *task);
 int mmview_migrate_all(struct mmview *view);
 bool mmview_complete(struct mmview *view);
+bool mmview_superseded(struct mmview *view);
 void mmview_note_migrated(struct task_struct *task);
 long mmview_state(struct mmview *view, struct mmview_state __user *arg);
 void mmview_transition_work(struct work_struct *work);

@@ -5,11 +5,13 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <asm/tlbflush.h>
 #include "internal.h"
 
-static void put_override(struct mmview_override *override)
+void mmview_override_put(struct mmview_override *override)
 {
 	if (!refcount_dec_and_test(&override->refs))
 		return;
@@ -21,10 +23,10 @@ static struct mmview_override *alloc_override(unsigned long addr)
 {
 	struct mmview_override *override;
 
-	override = kzalloc(sizeof(*override), GFP_KERNEL_ACCOUNT);
+	override = kzalloc(sizeof(*override), MMVIEW_GFP);
 	if (!override)
 		return NULL;
-	override->page = alloc_page(GFP_KERNEL_ACCOUNT);
+	override->page = alloc_page(MMVIEW_GFP);
 	if (!override->page) {
 		kfree(override);
 		return NULL;
@@ -84,22 +86,73 @@ static struct mmview_override *add_override(struct mmview *view,
 	}
 	copy_highpage(override->page, page);
 	put_page(page);
+	/* Core dumps leave out files' text, but not with an anon_vma. */
+	err = anon_vma_prepare(vma);
+	if (err)
+		goto unlock;
 	old = xa_erase_irq(&view->overrides, addr >> PAGE_SHIFT);
 	if (old)			/* one that is gone */
-		put_override(old);
+		mmview_override_put(old);
 	err = xa_err(xa_store_irq(&view->overrides, addr >> PAGE_SHIFT,
-				  override, GFP_KERNEL_ACCOUNT));
+				  override, MMVIEW_GFP));
 unlock:
 	mmap_read_unlock(mm);
 	if (!err)
 		return override;
 free:
-	put_override(override);
+	mmview_override_put(override);
 	return ERR_PTR(err);
 }
 
+/* The override at @addr, referenced, or NULL. */
+struct mmview_override *mmview_override_get(struct mmview *view,
+					    unsigned long addr)
+{
+	struct mmview_override *override;
+	unsigned long flags;
+
+	spin_lock_irqsave(&view->mmviews->lock, flags);
+	override = mmview_override(view, addr);
+	if (override)
+		refcount_inc(&override->refs);
+	spin_unlock_irqrestore(&view->mmviews->lock, flags);
+	return override;
+}
+
 /*
- * Write @len bytes at @addr, all in one page, into the view. view->mutex is
+ * @override, which is @view's, in a form that may be written: itself, or a
+ * copy that has taken its place because others have it too. mmviews->mutex is
+ * held. -ENOMEM, with nothing changed.
+ */
+struct mmview_override *mmview_override_unshare(struct mmview *view,
+						struct mmview_override *override)
+{
+	struct mmview_override *copy;
+	unsigned long flags;
+
+	if (refcount_read(&override->refs) == 1)
+		return override;
+	copy = alloc_override(override->addr);
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	copy_highpage(copy->page, override->page);
+	bitmap_copy(copy->changed, override->changed, PAGE_SIZE);
+
+	spin_lock_irqsave(&view->mmviews->lock, flags);
+	/* An entry takes another's place without any memory; marks stay. */
+	xa_lock(&view->overrides);
+	__xa_store(&view->overrides, override->addr >> PAGE_SHIFT, copy, 0);
+	xa_unlock(&view->overrides);
+	mmview_forget_page(view, override->addr);
+	spin_unlock_irqrestore(&view->mmviews->lock, flags);
+	flush_tlb_mm_range(view->root.mm, override->addr,
+			   override->addr + PAGE_SIZE, PAGE_SHIFT, false);
+	mmview_override_put(override);
+	return copy;
+}
+
+/*
+ * Write @len bytes at @addr, all in one page, into the view. mmviews->mutex is
  * held and the view is not sealed: no CPU reads the page yet.
  */
 int mmview_override_write(struct mmview *view, struct mm_struct *mm,
@@ -112,6 +165,8 @@ int mmview_override_write(struct mmview *view, struct mm_struct *mm,
 	override = mmview_override(view, page_addr);
 	if (!override)
 		override = add_override(view, mm, page_addr);
+	else
+		override = mmview_override_unshare(view, override);
 	if (IS_ERR(override))
 		return PTR_ERR(override);
 	/* A concurrent munmap() may give it up, but it stays until free. */
@@ -124,18 +179,13 @@ int mmview_override_write(struct mmview *view, struct mm_struct *mm,
 int mmview_read(struct mmview *view, struct mm_struct *mm, unsigned long addr,
 		void *buf, size_t len)
 {
-	struct mmview_override *override;
-	bool found = false;
+	struct mmview_override *override = mmview_override_get(view, addr);
 
-	spin_lock_irq(&view->mmviews->lock);
-	override = mmview_override(view, addr);
 	if (override) {
 		memcpy_from_page(buf, override->page, offset_in_page(addr), len);
-		found = true;
-	}
-	spin_unlock_irq(&view->mmviews->lock);
-	if (found)
+		mmview_override_put(override);
 		return 0;
+	}
 	return access_remote_vm(mm, addr, buf, len, FOLL_FORCE) == len ?
 		0 : -EFAULT;
 }
@@ -164,9 +214,9 @@ int mmview_copy_overrides(struct mmview *to, struct mmview *from)
 		if (!err)
 			err = xa_err(xa_store_irq(&to->overrides, index,
 						  override,
-						  GFP_KERNEL_ACCOUNT));
+						  MMVIEW_GFP));
 		if (err) {
-			put_override(override);
+			mmview_override_put(override);
 			return err;
 		}
 	}
@@ -192,6 +242,6 @@ void mmview_free_overrides(struct mmview *view)
 	unsigned long index;
 
 	xa_for_each(&view->overrides, index, override)
-		put_override(override);
+		mmview_override_put(override);
 	xa_destroy(&view->overrides);
 }

@@ -94,10 +94,10 @@ static struct mmview_table *alloc_table(enum mmview_level level,
 	unsigned long span = 1UL << (level_shift(level) + 9);
 	struct page *page;
 
-	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	table = kzalloc(sizeof(*table), MMVIEW_GFP);
 	if (!table)
 		return NULL;
-	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	page = alloc_page(MMVIEW_GFP | __GFP_ZERO);
 	if (!page) {
 		kfree(table);
 		return NULL;
@@ -132,7 +132,7 @@ static struct mmview_table *find_table(struct mmview *view,
 
 /*
  * Give @view tables of its own down to the 2 MiB around @addr. Only while the
- * view is being built (no CPU walks it); view->mutex is held, or nobody else
+ * view is being built (no CPU walks it); mmviews->mutex is held, or nobody else
  * knows of the view yet. -ENOMEM, with nothing changed.
  */
 int mmview_add_zone(struct mmview *view, unsigned long addr)
@@ -195,6 +195,7 @@ void mmview_free_tables(struct mmview *view)
 /* An entry of the base's that maps an address, at whatever level it is. */
 struct base_leaf {
 	u64 value;			/* with the level's own bits */
+	u64 *entry;			/* where that was read */
 	enum mmview_level level;
 	u64 p4d, pud, pmd;		/* the entries that led to it */
 };
@@ -221,6 +222,7 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
 		return false;
 	if (leaf->pud & _PAGE_PSE) {
 		leaf->value = leaf->pud;
+		leaf->entry = (u64 *)pud_offset(&p4d, addr);
 		leaf->level = MMVIEW_PUD;
 		return true;
 	}
@@ -230,11 +232,13 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
 		return false;
 	if (leaf->pmd & _PAGE_PSE) {
 		leaf->value = leaf->pmd;
+		leaf->entry = (u64 *)pmd_offset(&pud, addr);
 		leaf->level = MMVIEW_PMD;
 		return true;
 	}
 	ptep = pte_offset_kernel(&pmd, addr);
 	leaf->value = pte_val(ptep_get_lockless(ptep));
+	leaf->entry = (u64 *)ptep;
 	leaf->level = MMVIEW_PTE;
 	return leaf->value & _PAGE_PRESENT;
 }
@@ -243,8 +247,7 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
  * Does the base's entry let a user do this? For a write it must be dirty
  * already; if not, the base has to take the fault first. An entry that was
  * never accessed will do: on x86 a read fault leaves the accessed bit to the
- * hardware, which sets it in the mirror, where __mmview_young() finds it. And
- * an execution that found nothing present has to find the mirror first, which
+ * hardware (see mark_accessed()). And an execution that found nothing present has to find the mirror first, which
  * forbids it: the base would not, access_error() goes by X86_PF_PROT.
  */
 static bool base_permits(u64 value, unsigned long error_code)
@@ -254,7 +257,8 @@ static bool base_permits(u64 value, unsigned long error_code)
 
 	if ((value & need) != need)
 		return false;
-	if ((error_code & X86_PF_WRITE) && (value & write) != write)
+	if ((error_code & X86_PF_WRITE) && (value & write) != write &&
+	    !(mmview_without(MMVIEW_PART_DIRTY) && (value & _PAGE_RW)))
 		return false;
 	return !(error_code & X86_PF_PROT) || !(error_code & X86_PF_INSTR) ||
 	       !(value & _PAGE_NX);
@@ -273,7 +277,7 @@ static u64 mirror_of(u64 value)
 	const u64 write = _PAGE_RW | _PAGE_DIRTY;
 
 	value &= ~(u64)SOFT_BITS;
-	if ((value & write) != write)
+	if ((value & write) != write && !mmview_without(MMVIEW_PART_DIRTY))
 		value &= ~(u64)_PAGE_RW;
 	return value;
 }
@@ -303,6 +307,22 @@ static u64 override_pte(const struct mmview_override *override, u64 mirror)
 	       PFN_PHYS(page_to_pfn(override->page));
 }
 
+/*
+ * The access that a mirror is made for sets the accessed bit of the base's
+ * entry, as hardware does when it walks that: atomically, and only in an entry
+ * that is still the same. What the mirror is used for later shows in the mirror
+ * alone, where __mmview_young() finds it.
+ */
+static void mark_accessed(struct base_leaf *leaf)
+{
+	u64 old = leaf->value;
+
+	if (old & _PAGE_ACCESSED)
+		return;
+	if (try_cmpxchg64(leaf->entry, &old, old | _PAGE_ACCESSED))
+		leaf->value |= _PAGE_ACCESSED;
+}
+
 static void set_entry(u64 *entry, u64 value, enum mmview_level level)
 {
 	u64 old = READ_ONCE(*entry);
@@ -321,7 +341,8 @@ static void set_entry(u64 *entry, u64 value, enum mmview_level level)
 static bool invalidating(struct mmviews *mmviews, unsigned long addr)
 {
 	return mmviews->invalidating && addr >= mmviews->inval_start &&
-	       addr < mmviews->inval_end;
+	       addr < mmviews->inval_end &&
+	       !mmview_without(MMVIEW_PART_SEQUENCE);
 }
 
 enum sync { SYNC_DONE, SYNC_BASE_FIRST, SYNC_BUSY, SYNC_FLUSH };
@@ -335,9 +356,12 @@ enum sync { SYNC_DONE, SYNC_BASE_FIRST, SYNC_BUSY, SYNC_FLUSH };
  * SYNC_BUSY: an invalidation is in progress there: wait, or let the base try;
  * SYNC_FLUSH: an override was given up (only with @take_back): flush the page,
  *	then repeat the access.
+ *
+ * @accessed: there is an access, and not only somebody who foresees one.
  */
 static enum sync sync_view(struct mmview *view, unsigned long addr,
-			   unsigned long error_code, bool take_back)
+			   unsigned long error_code, bool take_back,
+			   bool accessed)
 {
 	struct mmviews *mmviews = view->mmviews;
 	struct mmview_override *override;
@@ -352,6 +376,8 @@ static enum sync sync_view(struct mmview *view, unsigned long addr,
 	    !base_permits(leaf.value, error_code))
 		return SYNC_BASE_FIRST;
 
+	if (accessed)
+		mark_accessed(&leaf);
 	value = root_value(view, addr);
 	if (!is_own(value, MMVIEW_P4D)) {
 		link_root(view, addr, leaf.p4d);
@@ -410,7 +436,7 @@ static enum sync sync_locked(struct mmview *view, unsigned long addr,
 	unsigned long flags;
 
 	spin_lock_irqsave(&view->mmviews->lock, flags);
-	result = sync_view(view, addr, error_code, take_back);
+	result = sync_view(view, addr, error_code, take_back, true);
 	spin_unlock_irqrestore(&view->mmviews->lock, flags);
 	return result;
 }
@@ -463,6 +489,42 @@ void __mmview_fault_done(unsigned long addr, unsigned int fault_flags,
 				   false);
 put:
 	mmview_put(view);
+}
+
+/*
+ * Before the first thread comes: mirror around the overrides what the base
+ * maps now, so that threads need not fault for it, above all those that have
+ * locked their memory. What lies further away costs a fault without a wait.
+ */
+void mmview_prefill(struct mmview *view)
+{
+	struct mmview_table *table;
+	unsigned long addr;
+
+	/* mmviews->mutex is held: nobody adds tables, and none is removed. */
+	list_for_each_entry(table, &view->tables, node) {
+		if (table->level != MMVIEW_PTE)
+			continue;
+		for (addr = table->start; addr < table->end; addr += PAGE_SIZE) {
+			spin_lock_irq(&view->mmviews->lock);
+			sync_view(view, addr, 0, false, false);
+			spin_unlock_irq(&view->mmviews->lock);
+		}
+		cond_resched();
+	}
+}
+
+/*
+ * The override at @addr is another page now: what leads to the old one goes.
+ * The caller flushes before it frees that. mmviews->lock is held.
+ */
+void mmview_forget_page(struct mmview *view, unsigned long addr)
+{
+	struct mmview_table *table = find_table(view, MMVIEW_PTE, addr);
+
+	lockdep_assert_held(&view->mmviews->lock);
+	if (table)
+		WRITE_ONCE(table->entries[entry_index(addr, MMVIEW_PTE)], 0);
 }
 
 /* ------------------------------------------------------------------------
@@ -540,8 +602,10 @@ void __mmview_invalidate_start(struct mmu_notifier_range *range)
 		mmviews->inval_end = range->end;
 	}
 	list_for_each_entry(view, &mmviews->views, node) {
-		drop_range(view, range->start, range->end, false, &drop);
-		if (range->event == MMU_NOTIFY_UNMAP)
+		if (!mmview_without(MMVIEW_PART_DROP))
+			drop_range(view, range->start, range->end, false, &drop);
+		if (range->event == MMU_NOTIFY_UNMAP &&
+		    !mmview_without(MMVIEW_PART_UNMAP))
 			drop_overrides(view, range->start, range->end);
 	}
 	spin_unlock_irqrestore(&mmviews->lock, flags);
@@ -578,6 +642,8 @@ int __mmview_young(struct mm_struct *mm, unsigned long start,
 	struct mmview *view;
 	unsigned long flags;
 
+	if (mmview_without(MMVIEW_PART_YOUNG))
+		return 0;
 	spin_lock_irqsave(&mmviews->lock, flags);
 	list_for_each_entry(view, &mmviews->views, node)
 		drop_range(view, start, end, !clear, &drop);
@@ -600,6 +666,8 @@ void __mmview_unlink(struct mm_struct *mm, unsigned long addr,
 	unsigned long flags;
 	u64 *entry;
 
+	if (mmview_without(MMVIEW_PART_UNLINK))
+		return;
 	spin_lock_irqsave(&mmviews->lock, flags);
 	list_for_each_entry(view, &mmviews->views, node) {
 		if (level == MMVIEW_P4D) {

@@ -76,7 +76,8 @@ static int confirm_and_move(struct task_struct *task, void *arg)
 	struct move *move = arg;
 
 	if (!is_blocked(task) ||
-	    task->nvcsw + task->nivcsw != move->shot->switches)
+	    (task->nvcsw + task->nivcsw != move->shot->switches &&
+	     !mmview_without(MMVIEW_PART_CONFIRM)) || READ_ONCE(task->ptrace))
 		return -EBUSY;
 	move->old = task->mmview.view;
 	WRITE_ONCE(task->mmview.view, &move->view->root);
@@ -114,7 +115,7 @@ static int look(struct mmview *view, struct task_struct *task,
 
 	if (err)
 		return err;
-	mmview_check_blocked(view, shot->ip, shot->sp, &shot->verdict);
+	mmview_check_blocked(view, task, shot->ip, shot->sp, &shot->verdict);
 	return shot->verdict.why == MMVIEW_WHY_NONE ? 0 : -EAGAIN;
 }
 
@@ -229,7 +230,7 @@ static int move_or_ask(struct mmview *view, struct task_struct *task)
 	if (READ_ONCE(task->mmview.view) == &view->root)
 		return 1;
 	if (READ_ONCE(task->mmview.why) == MMVIEW_WHY_STACK_UNREADABLE)
-		mmview_fault_in_stack(view, task->mmview.slot);
+		mmview_fault_in_stack(view, task, task->mmview.slot);
 	err = ask(view, task);
 	if (err)
 		return err;
@@ -240,41 +241,69 @@ static int move_or_ask(struct mmview *view, struct task_struct *task)
  * All threads of the mm
  */
 
-/* The pending thread behind the first @skip ones, referenced. */
-static struct task_struct *pending_task(struct mmview *view, unsigned int skip)
+/* A newer view's transition has begun: this one moves nobody any more. */
+bool mmview_superseded(struct mmview *view)
+{
+	return READ_ONCE(view->mmviews->latest) > view->id;
+}
+
+/* Threads that are looked at in one walk of the thread lists. */
+#define BATCH	64
+
+typedef bool (*wanted_t)(struct mmview *view, struct task_struct *task);
+
+/*
+ * The process's threads that are @wanted, behind the first @skip of them: at
+ * most a BATCH, referenced. Returns how many.
+ */
+static unsigned int get_tasks(struct mmview *view, wanted_t wanted,
+			      unsigned int skip, struct task_struct **tasks)
 {
 	struct task_struct *group, *task;
+	unsigned int nr = 0;
 
 	rcu_read_lock();
 	for_each_process_thread(group, task) {
 		if (!mmview_counts(task, view->root.mm) ||
-		    READ_ONCE(task->mmview.view) == &view->root)
+		    !wanted(view, task))
 			continue;
-		if (!view->all &&
-		    READ_ONCE(task->mmview.target) != &view->root)
+		if (skip) {
+			skip--;
 			continue;
-		if (skip--)
-			continue;
+		}
 		get_task_struct(task);
-		rcu_read_unlock();
-		return task;
+		tasks[nr++] = task;
+		if (nr == BATCH)
+			goto out;
 	}
+out:
 	rcu_read_unlock();
-	return NULL;
+	return nr;
+}
+
+static bool is_pending(struct mmview *view, struct task_struct *task)
+{
+	if (READ_ONCE(task->mmview.view) == &view->root)
+		return false;
+	return READ_ONCE(task->mmview.target) == &view->root ||
+	       (view->all && !mmview_superseded(view));
 }
 
 /* Try each pending thread once. Returns how many still are. */
 static unsigned int try_pending(struct mmview *view)
 {
-	unsigned int pending = 0;
-	struct task_struct *task;
+	struct task_struct *tasks[BATCH];
+	unsigned int i, nr, pending = 0;
 
-	while ((task = pending_task(view, pending))) {
-		if (move_or_ask(view, task) == 0)
-			pending++;
-		put_task_struct(task);
-		cond_resched();
-	}
+	do {
+		nr = get_tasks(view, is_pending, pending, tasks);
+		for (i = 0; i < nr; i++) {
+			if (move_or_ask(view, tasks[i]) == 0)
+				pending++;
+			put_task_struct(tasks[i]);
+			cond_resched();
+		}
+	} while (nr == BATCH);
 	return pending;
 }
 
@@ -334,7 +363,8 @@ void mmview_transition_work(struct work_struct *work)
 
 		report(view);
 		mmput(mm);
-		if (pending || (view->all && !view->complete))
+		if (pending || (view->all && !view->complete &&
+				!mmview_superseded(view)))
 			retry_later(view);
 	}
 	mmview_put(view);
@@ -351,11 +381,35 @@ int mmview_migrate_one(struct mmview *view, struct task_struct *task)
 	return ret;
 }
 
+/* Those who wait for an older view learn that it will not be complete. */
+static void supersede_older(struct mmview *view)
+{
+	struct mmview *older;
+	u64 id = view->id;
+
+	while ((older = mmview_next(view->mmviews, id))) {
+		id = older->id;
+		wake_up_all(&older->wait);
+		mmview_put(older);
+	}
+}
+
+/* 1: every thread is in @view; 0: they will be; -EBUSY: there is a newer one. */
 int mmview_migrate_all(struct mmview *view)
 {
+	struct mmviews *mmviews = view->mmviews;
 	unsigned int pending;
 
+	spin_lock_irq(&mmviews->lock);
+	if (mmviews->latest > view->id) {
+		spin_unlock_irq(&mmviews->lock);
+		return -EBUSY;
+	}
+	WRITE_ONCE(mmviews->latest, view->id);
 	WRITE_ONCE(view->all, true);
+	spin_unlock_irq(&mmviews->lock);
+
+	supersede_older(view);
 	pending = try_pending(view);
 	report(view);
 	if (pending || !view->complete)
@@ -378,7 +432,7 @@ static void describe(struct mmview *view, struct task_struct *task,
 		out->when = READ_ONCE(task->mmview.where);
 		return;
 	}
-	if (READ_ONCE(task->mmview.target) != &view->root && !view->all) {
+	if (!is_pending(view, task)) {
 		out->why = MMVIEW_WHY_NOT_ASKED;
 		return;
 	}
@@ -401,29 +455,34 @@ static void describe(struct mmview *view, struct task_struct *task,
 	}
 }
 
-static struct task_struct *nth_task(struct mmview *view, unsigned int n)
+static bool is_any(struct mmview *view, struct task_struct *task)
 {
-	struct task_struct *group, *task;
+	return true;
+}
 
-	rcu_read_lock();
-	for_each_process_thread(group, task) {
-		if (!mmview_counts(task, view->root.mm) || n--)
-			continue;
-		get_task_struct(task);
-		rcu_read_unlock();
-		return task;
+/* Count @task, and describe it if there is room. -EFAULT. */
+static int tell(struct mmview *view, struct task_struct *task,
+		struct mmview_thread __user *to, struct mmview_state *state)
+{
+	struct mmview_thread thread = {};
+
+	if (!to) {
+		state->migrated += READ_ONCE(task->mmview.view) == &view->root;
+		return 0;
 	}
-	rcu_read_unlock();
-	return NULL;
+	describe(view, task, &thread);
+	state->migrated += thread.migrated;
+	return copy_to_user(to, &thread, sizeof(thread)) ? -EFAULT : 0;
 }
 
 long mmview_state(struct mmview *view, struct mmview_state __user *arg)
 {
+	unsigned int i, nr, total = 0;
 	struct mmview_thread __user *threads;
+	struct task_struct *tasks[BATCH];
 	struct mmview_state state;
-	struct task_struct *task;
-	unsigned int nr;
 	bool complete;
+	int err = 0;
 
 	if (copy_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
@@ -433,27 +492,25 @@ long mmview_state(struct mmview *view, struct mmview_state __user *arg)
 	state.migrated = 0;
 	/* First: who is told "complete" finds no thread below that is not. */
 	report(view);
-	complete = READ_ONCE(view->complete);
-	for (nr = 0; (task = nth_task(view, nr)); nr++) {
-		struct mmview_thread thread = {};
-
-		if (threads && nr < state.nr) {
-			describe(view, task, &thread);
-			state.migrated += thread.migrated;
-		} else {
-			state.migrated += READ_ONCE(task->mmview.view) ==
-					  &view->root;
+	complete = READ_ONCE(view->complete) && !mmview_superseded(view);
+	do {
+		nr = get_tasks(view, is_any, total, tasks);
+		for (i = 0; i < nr; i++, total++) {
+			if (!err)
+				err = tell(view, tasks[i],
+					   threads && total < state.nr ?
+					   &threads[total] : NULL, &state);
+			put_task_struct(tasks[i]);
+			cond_resched();
 		}
-		put_task_struct(task);
-		if (threads && nr < state.nr &&
-		    copy_to_user(&threads[nr], &thread, sizeof(thread)))
-			return -EFAULT;
-		cond_resched();
-	}
-	state.nr = nr;
+	} while (nr == BATCH && !err);
+	if (err)
+		return err;
+	state.nr = total;
 	state.flags = (view->sealed ? MMVIEW_STATE_SEALED : 0) |
 		      (complete ? MMVIEW_STATE_COMPLETE : 0) |
-		      (view->folded ? MMVIEW_STATE_FOLDED : 0);
+		      (view->folded ? MMVIEW_STATE_FOLDED : 0) |
+		      (mmview_superseded(view) ? MMVIEW_STATE_SUPERSEDED : 0);
 	state.overrides = mmview_count_overrides(view);
 	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
 }

@@ -37,9 +37,10 @@ struct mmviews *mmviews_get(struct mm_struct *mm)
 
 	if (mmviews)
 		return mmviews;
-	mmviews = kzalloc(sizeof(*mmviews), GFP_KERNEL_ACCOUNT);
+	mmviews = kzalloc(sizeof(*mmviews), MMVIEW_GFP);
 	if (!mmviews)
 		return NULL;
+	mutex_init(&mmviews->mutex);
 	spin_lock_init(&mmviews->lock);
 	INIT_LIST_HEAD(&mmviews->views);
 	init_waitqueue_head(&mmviews->wait);
@@ -144,7 +145,7 @@ static void free_work(struct work_struct *work)
  */
 struct mmview *mmview_create(struct mm_struct *mm)
 {
-	struct mmview *view = kzalloc(sizeof(*view), GFP_KERNEL_ACCOUNT);
+	struct mmview *view = kzalloc(sizeof(*view), MMVIEW_GFP);
 
 	if (!view)
 		return NULL;
@@ -159,7 +160,6 @@ struct mmview *mmview_create(struct mm_struct *mm)
 	view->root.ctx_id = atomic64_inc_return(&last_mm_ctx_id);
 	view->id = atomic64_inc_return(&last_id);
 	refcount_set(&view->refs, 1);
-	mutex_init(&view->mutex);
 	INIT_LIST_HEAD(&view->node);
 	INIT_LIST_HEAD(&view->tables);
 	xa_init_flags(&view->overrides, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
@@ -205,6 +205,27 @@ struct mmview *mmview_find(struct mm_struct *mm)
 			found = view;
 			break;
 		}
+	}
+	spin_unlock_irq(&mmviews->lock);
+	return found;
+}
+
+/* The newest view older than the one with id @before, referenced, or NULL. */
+struct mmview *mmview_next(struct mmviews *mmviews, u64 before)
+{
+	struct mmview *view, *found;
+
+	spin_lock_irq(&mmviews->lock);
+again:
+	found = NULL;
+	list_for_each_entry(view, &mmviews->views, node) {
+		if (view->id < before && (!found || view->id > found->id))
+			found = view;
+	}
+	/* One that is being freed stays listed until that is done: skip it. */
+	if (found && !refcount_inc_not_zero(&found->refs)) {
+		before = found->id;
+		goto again;
 	}
 	spin_unlock_irq(&mmviews->lock);
 	return found;
@@ -259,7 +280,7 @@ static void look_again(struct mmviews *mmviews)
 		return;
 	spin_lock_irqsave(&mmviews->lock, flags);
 	list_for_each_entry(view, &mmviews->views, node)
-		if (view->sealed && !view->complete &&
+		if (READ_ONCE(view->sealed) && !READ_ONCE(view->complete) &&
 		    refcount_inc_not_zero(&view->refs) &&
 		    !queue_delayed_work(system_unbound_wq, &view->work, 0))
 			refcount_dec(&view->refs);	/* the queued one's stays */
@@ -386,6 +407,7 @@ static int __init mmview_debugfs(void)
 	struct dentry *dir = debugfs_create_dir("mmview", NULL);
 
 	debugfs_create_file_unsafe("views", 0400, dir, NULL, &views_fops);
+	mmview_debug_init(dir);
 	return 0;
 }
 late_initcall(mmview_debugfs);

@@ -21,14 +21,20 @@
  *
  * MMVIEW_CLONE_ATTACH: no new view, but a descriptor of the newest view that
  * threads of the process run in or are on their way to; ENOENT if none is.
+ * MMVIEW_CLONE_NEWEST: the new view begins as a copy of that newest view: it
+ * has its overrides, and its guards besides those that it gets itself. So it
+ * is the next generation, for threads of the base and of the views before.
+ * Without such a view it begins as a copy of the base, as without the flag.
  */
 #define MMVIEW_CLONE_ATTACH		0x1u
+#define MMVIEW_CLONE_NEWEST		0x2u
 
 /*
  * mmview_migrate() flags.
  *
  * MMVIEW_MIGRATE_ALL: @tid is the thread group's id; all its threads migrate,
- * those included that are born before the transition is complete.
+ * those included that are born before the transition is complete. It ends the
+ * transition of any older view: no thread is moved there any more.
  * MMVIEW_MIGRATE_ENTRY: leave the stack out of the safety check: only the
  * program counter must be outside the guards.
  *
@@ -60,7 +66,8 @@ struct mmview_map {
  * ones. A thread migrates only while neither its program counter nor, without
  * MMVIEW_MIGRATE_ENTRY, any word of its stack lies in one of them.
  * @kind says which ranges count: CHANGED ranges always, BODY ranges only
- * for the strict check (that is, not under MMVIEW_MIGRATE_ENTRY).
+ * for the strict check (that is, not under MMVIEW_MIGRATE_ENTRY). Guards that
+ * came with MMVIEW_CLONE_NEWEST stay, and are numbered behind these.
  */
 #define MMVIEW_GUARD_CHANGED		0u
 #define MMVIEW_GUARD_BODY		1u
@@ -93,6 +100,7 @@ struct mmview_guard {
 #define MMVIEW_WHY_SIGNAL_STACK		5u	/* on an alternate signal stack */
 #define MMVIEW_WHY_UPROBE		6u	/* under an active uprobe or uretprobe */
 #define MMVIEW_WHY_STACK_UNREADABLE	7u	/* no stack at sp, or too deep to check */
+#define MMVIEW_WHY_TRACED		8u	/* a debugger holds it */
 
 struct mmview_thread {
 	__u32 tid;		/* in the caller's pid namespace */
@@ -107,6 +115,7 @@ struct mmview_thread {
 #define MMVIEW_STATE_SEALED		0x1u
 #define MMVIEW_STATE_COMPLETE		0x2u	/* every thread runs in this view */
 #define MMVIEW_STATE_FOLDED		0x4u
+#define MMVIEW_STATE_SUPERSEDED		0x8u	/* a newer view's transition has begun */
 
 struct mmview_state {
 	__u64 threads;		/* in: pointer to struct mmview_thread[nr], or 0 */

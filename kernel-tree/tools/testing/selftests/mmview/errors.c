@@ -102,7 +102,8 @@ static int clone_errors(void)
 	setup(false);
 	dead = sys_pidfd_open(pid);
 	CHECK(self >= 0 && null >= 0 && dead >= 0);
-	REFUSED(sys_mmview_clone(self, 2), EINVAL);
+	REFUSED(sys_mmview_clone(self, 4), EINVAL);
+	REFUSED(sys_mmview_clone(self, MMVIEW_CLONE_ATTACH | MMVIEW_CLONE_NEWEST), EINVAL);
 	REFUSED(sys_mmview_clone(self, 1u << 31), EINVAL);
 	REFUSED(sys_mmview_clone(self, MMVIEW_CLONE_ATTACH | 4), EINVAL);
 	REFUSED(sys_mmview_clone(-1, 0), EBADF);
