@@ -95,7 +95,7 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
     target,
     functions: functionChanges(plan),
     data: dataChanges(plan),
-    imports: importsOf(emitted),
+    imports: [...emitted.imports].sort(),
     refusals,
     notes,
     differs,
@@ -157,7 +157,7 @@ function makePatch(
   name: string,
   target: PatchTarget,
   plan: Plan,
-  { builder, placed }: Emitted,
+  { builder, placed, unwind }: Emitted,
   notes: readonly Finding[],
 ): Patch {
   const functions = plan.modified.map(({ old, new: now }): ReplacedFunction => {
@@ -177,7 +177,7 @@ function makePatch(
   });
   const { sections, symbols } = builder;
   const relocations = [...builder.relocations].sort((a, b) => a.section - b.section || a.offset - b.offset);
-  return { schema: 1, name, tool: TOOL, target, sections, symbols, relocations, functions, notes };
+  return { schema: 1, name, tool: TOOL, target, sections, symbols, relocations, functions, unwind, notes };
 }
 
 const extent = (thing: { address: number; size: number } | null): Extent | null =>
@@ -208,14 +208,4 @@ function dataChanges({ objects }: Plan): DataChange[] {
     const { name, section, size } = (now ?? old)!;
     return { name, change, section: section.name, size };
   });
-}
-
-function importsOf({ builder }: Emitted): string[] {
-  const names = new Set<string>();
-  for (const { name, binding } of builder.symbols) {
-    const match = binding.kind === 'target' ? /^(.+)@(plt|got)$/.exec(name) : null;
-    if (match) names.add(match[1]!);
-    if (binding.kind === 'import') names.add(binding.version === null ? name : `${name}@${binding.version}`);
-  }
-  return [...names].sort();
 }

@@ -50,7 +50,7 @@ export const findingText = ({ code, message }: Finding): string => `${code}: ${m
 
 /** The object that `planner inspect --json` prints. */
 export function patchJson(patch: Patch): unknown {
-  const { schema, name, tool, target, sections, symbols, relocations, functions, notes } = patch;
+  const { schema, name, tool, target, sections, symbols, relocations, functions, unwind, notes } = patch;
   return {
     schema,
     name,
@@ -65,12 +65,13 @@ export function patchJson(patch: Patch): unknown {
     sections: sections.map(({ name: section, kind, align, size }) => ({ name: section, kind, align, size })),
     symbols: symbols.map(({ name: symbol, binding }) => ({ name: symbol, ...binding })),
     relocations: relocations.length,
+    unwind,
     notes,
   };
 }
 
 export function patchText(patch: Patch): string {
-  const { name, tool, target, sections, symbols, relocations, functions, notes } = patch;
+  const { name, tool, target, sections, symbols, relocations, functions, unwind, notes } = patch;
   const bytes = (kind: string) =>
     sections.filter((section) => section.kind === kind).reduce((sum, { size }) => sum + size, 0);
   const bound = (kind: string) => symbols.filter(({ binding }) => binding.kind === kind).length;
@@ -83,6 +84,7 @@ export function patchText(patch: Patch): string {
     ),
     `  carries  ${bytes('code')} bytes of code, ${bytes('rodata')} of constants, ${bytes('data')} of data, ${bytes('bss')} of zeros`,
     `  refers   to ${bound('target')} places of the target and ${bound('import')} of other objects, in ${relocations.length} relocations`,
+    ...(unwind.length === 0 ? [] : [`  unwinds  ${unwind.length} functions that C++ exceptions may pass through`]),
     ...(notes.length === 0 ? ['  notes    none'] : notes.map((note) => `  note     ${findingText(note)}`)),
   ].join('\n');
 }

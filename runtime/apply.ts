@@ -92,6 +92,7 @@ async function applyTo(job: Job): Promise<ApplyResult> {
   const same = carried.filter(({ patchHash }) => patchHash === job.patchHash);
   if (same.some((record) => stateOf(record, process, null) === 'applied')) return alreadyApplied(job);
 
+  checkUnwinding(process, patch);
   const running = View.attach(process.pidfd, process.pid);
   if (running) return await closing(running, () => goOn(job, running, carried));
 
@@ -104,6 +105,14 @@ async function applyTo(job: Job): Promise<ApplyResult> {
     process.checkAlive();
     return await transition(job, view, record, () => view.migrateAll(job.consistency));
   });
+}
+
+/** The tables are in the patch, but nobody calls __register_frame in the target: an exception would end the process. */
+function checkUnwinding(process: Process, { unwind }: Patch): void {
+  const [first, ...others] = unwind;
+  if (first === undefined) return;
+  const functions = others.length === 0 ? first : `${first} (and ${counted(others.length, 'other')})`;
+  throw new RuntimeError('UNWIND_UNREGISTERED', { pid: process.pid, functions });
 }
 
 /** A sealed view with everything in it. What fails here leaves nothing behind in the target. */

@@ -51,6 +51,12 @@ const table = {
   ],
   IMPORT_TLS: [4, (f) => `the new code needs the thread-local ${f.symbol} of ${f.object}: not supported`],
 
+  UNWIND_UNREGISTERED: [
+    4,
+    (f) =>
+      `an exception could be thrown through ${f.functions}, and the unwinder of process ${f.pid} cannot be told of new code yet; keep the fix out of C++ functions that call others, or restart the process`,
+  ],
+
   RELOCATION_UNKNOWN: [4, (f) => `relocation ${f.type} against ${f.symbol} at ${f.place}: this type is not supported`],
   RELOCATION_OVERFLOW: [
     4,

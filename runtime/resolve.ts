@@ -21,7 +21,7 @@ export function resolve(process: Process, patch: Patch, { target, objects }: Ide
     if (binding.kind === 'patch') return null;
     if (binding.kind === 'target') return inTarget(name, loadedAt(binding.address, target.bias), target);
     scope ??= inLoadOrder(process, objects);
-    return imported(process, scope, name, binding.version);
+    return imported(process, scope, name, binding);
   });
 }
 
@@ -37,17 +37,26 @@ function inLoadOrder(process: Process, objects: readonly LoadedObject[]): Dynami
   return order.flatMap((address) => all.filter(({ object }) => object.dynamic?.address === address));
 }
 
-function imported(process: Process, scope: readonly DynamicObject[], name: string, version: string | null): RunAddress {
+function imported(
+  process: Process,
+  scope: readonly DynamicObject[],
+  name: string,
+  { version, weak }: { readonly version: string | null; readonly weak?: true },
+): RunAddress {
   const symbol = version ? `${name}@${version}` : name;
-  for (const { object, found } of scope.map((one) => ({ object: one.object, found: one.lookup(name, version) }))) {
+  for (const owner of scope) {
+    const found = owner.lookup(name, version);
     if (!found) continue;
+    const { object } = owner;
     if (found.type === STT_TLS) throw new RuntimeError('IMPORT_TLS', { symbol, object: object.name });
     if (found.type !== STT_GNU_IFUNC) return runAddress(found.value);
-    const choice = scope
-      .flatMap((one) => one.slotValues(name))
-      .find((value) => value >= object.start && value < object.end);
+    // the object that has the resolver mostly calls the function itself, through a slot that names the resolver
+    const choice = [...owner.chosenBy(found.value), ...scope.flatMap((one) => one.slotValues(name))].find(
+      (value) => value >= object.start && value < object.end,
+    );
     if (choice !== undefined) return runAddress(choice);
     throw new RuntimeError('IMPORT_IFUNC', { symbol, object: object.name });
   }
+  if (weak) return runAddress(0);
   throw new RuntimeError('IMPORT_UNRESOLVED', { symbol, pid: process.pid });
 }

@@ -11,6 +11,7 @@ import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
 import { guestSuites, runnerSuites, unitSuites } from './suite-lists.js';
 import { describeResult, runSuites, type SuiteResult } from './suites.js';
+import { ensurePackages, forTests } from './system-packages.js';
 import { cancelOnSignals, reportAndExit } from './vm-status.js';
 
 interface Options {
@@ -39,10 +40,14 @@ async function main(pattern: string, options: Options): Promise<number> {
     return 2;
   }
   const results: SuiteResult[] = [];
+  if (!options.unit) await ensurePackages(forTests, say);
   if (units.length > 0) {
     say(pc.bold('Unit suites'));
     results.push(
-      ...(await runSuites(units, (result) => say(describeResult(result)), { width: availableParallelism() })),
+      ...(await runSuites(units, (result) => say(describeResult(result)), {
+        width: availableParallelism(),
+        env: { DRIFTPATCH_MATRIX: 'full' },
+      })),
     );
   }
   if (runners.length + flavours.length > 0) results.push(...(await withGuests(flavours, guests, runners, options)));

@@ -21,7 +21,8 @@ export function constantBytes(side: Side, address: number, loaded: boolean): Uin
   const size = constantSize(side, address, loaded);
   const bytes = bytesAt(side.image, address, size) ?? new Uint8Array(0);
   let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
+  // zeros that the loader fills in are none
+  while (end > 0 && bytes[end - 1] === 0 && !side.image.relocations.has(address + end - 8)) end--;
   return bytes.subarray(0, end);
 }
 
@@ -41,6 +42,8 @@ export function textAt(side: Side, address: number): Uint8Array | null {
   if (bytes === null) return null;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
+    // linkers write into the file what the loader will add to: the bytes of an address may look like a text
+    if (side.image.relocations.has(address + i)) return null;
     if (byte === 0) return bytes.subarray(0, i + 1);
     const printable = byte >= 0x20 ? byte !== 0x7f : (byte >= 7 && byte <= 13) || byte === 0x1b;
     if (!printable) return null;

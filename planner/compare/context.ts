@@ -15,6 +15,8 @@ export interface Context {
   readonly objects: Pairing<DataObject>;
   /** Answers already found for pairs of constant objects, so that circles end. */
   readonly equalObjects: Map<DataObject, boolean>;
+  /** Pairs of unnamed constants that are being compared. */
+  readonly constantsInHand: Set<string>;
 }
 
 export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
@@ -43,5 +45,6 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
       (object) => isConstant(object.section),
     ),
     equalObjects: new Map(),
+    constantsInHand: new Set(),
   };
 }

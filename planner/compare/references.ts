@@ -30,6 +30,8 @@ export function sameReference(context: Context, a: Reference, b: Reference): boo
   const now = referentAt(after, b.address);
   if (sameReferent(context, old, now, a, b)) return true;
   if (a.loaded || b.loaded) return false;
+  const labels = after.bordersAt(b.address);
+  if (before.bordersAt(a.address).some((name) => labels.includes(name))) return true;
   const oldEnd = before.objectBefore(a.address);
   const newEnd = after.objectBefore(b.address);
   if (oldEnd === null || newEnd === null || oldEnd.size !== newEnd.size) return false;
@@ -48,7 +50,7 @@ function sameReferent(context: Context, old: Referent, now: Referent, a: Referen
   if ((old.kind === 'stub' && now.kind === 'stub') || (old.kind === 'slot' && now.kind === 'slot'))
     return old.name === now.name;
   if (old.kind === 'label' && now.kind === 'label') return old.name === now.name;
-  if (old.kind === 'tls' && now.kind === 'tls') return old.key === now.key;
+  if (old.kind === 'tls' && now.kind === 'tls') return old.model === now.model && old.variable === now.variable;
   if (old.kind === 'pointer' && now.kind === 'pointer')
     return sameReference(context, { ...a, address: old.to, loaded: false }, { ...b, address: now.to, loaded: false });
   if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b);
@@ -130,7 +132,13 @@ function sameConstant(context: Context, a: Reference, b: Reference): boolean {
   const old = constantBytes(before, a.address, a.loaded);
   const now = constantBytes(after, b.address, b.loaded);
   if (old.length !== now.length) return false;
-  return sameBytes(context, a.address, b.address, old.length);
+  // constants that lead back to themselves are equal if nothing else differs
+  const key = `${a.address} ${b.address}`;
+  if (context.constantsInHand.has(key)) return true;
+  context.constantsInHand.add(key);
+  const equal = sameBytes(context, a.address, b.address, old.length);
+  context.constantsInHand.delete(key);
+  return equal;
 }
 
 function sameTarget(context: Context, a: number, b: number): boolean {

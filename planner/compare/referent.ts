@@ -3,9 +3,11 @@
  * What an address means. A linked file knows only numbers; here they get back what the assembler had: a symbol and
  * an offset, an import, a constant by its content. Everything later speaks of referents, never of addresses.
  */
-import { importAt, importName, importOf, sectionAt } from '../elf/image.js';
+import { bytesAt, type ElfImage, importAt, importName, importOf, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
-import { isCode, isConstant, isLinkage, type Section } from '../elf/sections.js';
+import { isCode, isConstant, isLinkage, isWritable, type Section } from '../elf/sections.js';
+import { viewOf } from '../elf/symbols.js';
+import { threadVariables, variableAt, variableKey } from '../elf/thread-local.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import type { Side } from './side.js';
@@ -20,8 +22,16 @@ export type Referent =
   | { readonly kind: 'slot'; readonly name: string }
   /** A GOT slot that holds an address of this object. */
   | { readonly kind: 'pointer'; readonly address: number; readonly to: number }
-  /** A GOT slot of thread-local storage; `key` says of which variable and model. */
-  | { readonly kind: 'tls'; readonly address: number; readonly key: string }
+  /**
+   * A GOT slot with a variable's distance from the thread pointer, or a pair of slots with a module and a distance in its block.
+   * Null is the block as a whole.
+   */
+  | {
+      readonly kind: 'tls';
+      readonly address: number;
+      readonly model: 'distance' | 'pair';
+      readonly variable: string | null;
+    }
   /** Unnamed and constant: known by content. */
   | { readonly kind: 'constant'; readonly address: number; readonly section: Section }
   /** A symbol that the linker or assembler made. */
@@ -29,19 +39,14 @@ export type Referent =
   /** Nothing that has a name or content to go by. */
   | { readonly kind: 'unknown'; readonly address: number; readonly section: string | null };
 
-const TLS_TYPES: readonly number[] = [R_X86_64.dtpmod64, R_X86_64.dtpoff64, R_X86_64.tpoff64];
-
 export function referentAt(side: Side, address: number): Referent {
   const { image } = side;
   const section = sectionAt(image, address);
   if (section !== null && isCode(section)) {
     const slot = image.stubs.get(address);
     if (slot !== undefined) {
-      const found = importAt(image, slot);
-      if (found) return { kind: 'stub', name: importName(found) };
-      const relocation = image.relocations.get(slot);
-      if (relocation?.type === R_X86_64.irelative)
-        return { kind: 'stub', name: `*ifunc ${ifuncName(side, relocation.addend)}` };
+      const name = slotName(side, slot);
+      if (name !== null) return { kind: 'stub', name };
     }
     const fn = side.functionAt(address);
     if (fn) return { kind: 'function', fn, offset: address - fn.address };
@@ -51,7 +56,7 @@ export function referentAt(side: Side, address: number): Referent {
   } else {
     const object = side.objectAt(address);
     if (object) return { kind: 'object', object, offset: address - object.address };
-    if (section !== null && isConstant(section) && section.bytes.length > 0)
+    if (section !== null && section.bytes.length > 0 && (isConstant(section) || isUnnamed(side, section, address)))
       return { kind: 'constant', address, section };
   }
   const label = side.labelAt(address);
@@ -59,18 +64,31 @@ export function referentAt(side: Side, address: number): Referent {
   return { kind: 'unknown', address, section: section?.name ?? null };
 }
 
+/**
+ * In .data, and no symbol's: compilers put constants with addresses in them there, which they fill into local variables or
+ * exception tables, and give them no name. Variables all have one, and so have an assembler's.
+ */
+function isUnnamed(side: Side, section: Section, address: number): boolean {
+  return isWritable(section) && side.labelAt(address) === null && !side.isNamed(section, address);
+}
+
 function slotAt(side: Side, address: number): Referent | null {
   const { image } = side;
   const relocation = image.relocations.get(address);
   if (!relocation) return null;
-  const found = importAt(image, address);
-  if (found) return { kind: 'slot', name: importName(found) };
+  const name = slotName(side, address);
+  if (name !== null) return { kind: 'slot', name };
   const { type, symbol, addend } = relocation;
   // no linker makes a slot that leads to a slot, and a circle of them would have no end
   if (type === R_X86_64.relative) return isSlot(side, addend) ? null : { kind: 'pointer', address, to: addend };
-  if (TLS_TYPES.includes(type))
-    return { kind: 'tls', address, key: `${type} ${importName(importOf(image, symbol))}+${addend}` };
-  return null;
+  if (type === R_X86_64.tpoff64)
+    return { kind: 'tls', address, model: 'distance', variable: variableName(image, symbol, addend) };
+  if (type !== R_X86_64.dtpmod64) return null;
+  // of a local variable the linker knows the distance itself
+  const bytes = bytesAt(image, address + 8, 8);
+  const distance = bytes === null || bytes.length < 8 ? 0 : Number(viewOf(bytes).getBigUint64(0, true));
+  const whole = symbol === 0 && distance === 0;
+  return { kind: 'tls', address, model: 'pair', variable: whole ? null : variableName(image, symbol, distance) };
 }
 
 function isSlot({ image }: Side, address: number): boolean {
@@ -78,8 +96,23 @@ function isSlot({ image }: Side, address: number): boolean {
   return section !== null && isLinkage(section) && image.relocations.has(address);
 }
 
-const ifuncName = (side: Side, resolver: number): string =>
-  side.functionAt(resolver)?.name ?? `0x${resolver.toString(16)}`;
+/** By the name it has in the symbol table, so that both files call it the same. */
+function variableName(image: ElfImage, symbol: number, addend: number): string {
+  const known = image.dynamicSymbols[symbol];
+  if (symbol !== 0 && known?.section === 0) return `${importName(importOf(image, symbol))}+${addend}`;
+  const offset = (symbol === 0 ? 0 : known!.value) + addend;
+  const variable = variableAt(threadVariables(image), offset);
+  return variable === null ? `offset ${offset}` : `${variableKey(variable)}+${offset - variable.offset}`;
+}
+
+/** What a GOT slot is bound to by name: an import, or what a resolver of this object chooses. */
+export function slotName({ image, functionAt }: Pick<Side, 'image' | 'functionAt'>, slot: number): string | null {
+  const found = importAt(image, slot);
+  if (found) return importName(found);
+  const relocation = image.relocations.get(slot);
+  if (relocation?.type !== R_X86_64.irelative) return null;
+  return `*ifunc ${functionAt(relocation.addend)?.name ?? `0x${relocation.addend.toString(16)}`}`;
+}
 
 /** The referent in words, for reasons and refusals. */
 export function describe(referent: Referent): string {
@@ -97,7 +130,7 @@ export function describe(referent: Referent): string {
     case 'pointer':
       return `a pointer to 0x${referent.to.toString(16)}`;
     case 'tls':
-      return `thread-local ${referent.key}`;
+      return `thread-local ${referent.variable ?? 'storage'}`;
     case 'constant':
       return `a constant in ${referent.section.name}`;
     case 'unknown':

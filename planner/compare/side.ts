@@ -2,11 +2,13 @@
 /** One of the two images with what comparison asks it over and over: functions, objects, and where constants begin. */
 import { instructionAt, instructionCount } from '../core/instruction.js';
 import { INSTRUCTION_WORDS } from '../core/load.js';
-import { type ElfImage, importAt, importName } from '../elf/image.js';
+import type { ElfImage } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
+import type { Section } from '../elf/sections.js';
 import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS } from '../elf/symbols.js';
 import { type CodeFunction, functionFinder, readFunctions, unitOf } from '../match/functions.js';
-import { type DataObject, objectFinder, readObjects } from '../match/objects.js';
+import { type DataObject, lastBefore, objectFinder, readObjects } from '../match/objects.js';
+import { slotName } from './referent.js';
 
 export interface Side {
   readonly image: ElfImage;
@@ -20,11 +22,20 @@ export interface Side {
   readonly nextStart: (address: number) => number;
   /** Symbols at an address that are neither functions nor objects with a size: `_end`, `__dso_handle`. */
   readonly labelAt: (address: number) => ElfSymbol | null;
+  /** Names that the linker put at an address where something else may start as well: `__bss_start`. */
+  readonly bordersAt: (address: number) => readonly string[];
+  /** A symbol without a size stands between the last object in `section` and `address`, so it may go on up to there. */
+  readonly isNamed: (section: Section, address: number) => boolean;
   readonly labelNamed: (name: string) => ElfSymbol | null;
   /** Import → PLT stub, import → GOT slot. */
   readonly stubOf: ReadonlyMap<string, number>;
   readonly slotOf: ReadonlyMap<string, number>;
 }
+
+/** What the linker and the start-up files put at the borders of data; none is a variable. */
+const LINKER_NAMES: ReadonlySet<string> = new Set(
+  'data_start __data_start __dso_handle __TMC_END__ _edata edata __bss_start'.split(' '),
+);
 
 export function makeSide(image: ElfImage): Side {
   const functions = readFunctions(image);
@@ -32,33 +43,47 @@ export function makeSide(image: ElfImage): Side {
   const ends = new Map(objects.map((object) => [object.address + object.size, object]));
   const labels = new Map<number, ElfSymbol>();
   const labelNames = new Map<string, ElfSymbol>();
+  const sizeless: number[] = [];
+  const borders = new Map<number, string[]>();
   for (const symbol of image.symbols) {
     if (symbol.section === 0 || symbol.type === STT_FILE || symbol.type === STT_SECTION || symbol.type === STT_TLS)
       continue;
+    // the compiler's own labels, which --emit-relocs keeps, name nothing
+    if (symbol.name.startsWith('.L')) continue;
     if (!labels.has(symbol.value)) labels.set(symbol.value, symbol);
     labelNames.set(symbol.name, symbol);
+    if (symbol.size > 0) continue;
+    if (!LINKER_NAMES.has(symbol.name)) sizeless.push(symbol.value);
+    else borders.set(symbol.value, [...(borders.get(symbol.value) ?? []), symbol.name]);
   }
+  const functionAt = functionFinder(functions);
   const stubOf = new Map<string, number>();
   const slotOf = new Map<string, number>();
   for (const [stub, slot] of image.stubs) {
-    const found = importAt(image, slot);
-    if (found) stubOf.set(importName(found), stub);
+    const name = slotName({ image, functionAt }, slot);
+    if (name !== null) stubOf.set(name, stub);
   }
-  // a slot that ld.so binds eagerly is as good for loads as for calls; prefer it over the PLT's
-  for (const wanted of [R_X86_64.jumpSlot, R_X86_64.globDat])
+  // the PLT's own slots are filled in at the first call: what they hold until then is good for calls, and for nothing else
+  for (const wanted of [R_X86_64.irelative, R_X86_64.globDat])
     for (const { address, type } of image.relocations.values()) {
-      const found = type === wanted ? importAt(image, address) : null;
-      if (found) slotOf.set(importName(found), address);
+      const name = type === wanted ? slotName({ image, functionAt }, address) : null;
+      if (name !== null) slotOf.set(name, address);
     }
   return {
     image,
     functions,
     objects,
-    functionAt: functionFinder(functions),
+    functionAt,
     objectAt: objectFinder(objects),
     objectBefore: (address) => ends.get(address) ?? null,
     nextStart: startFinder(image, functions, objects),
     labelAt: (address) => labels.get(address) ?? null,
+    bordersAt: (address) => borders.get(address) ?? [],
+    isNamed: (section, address) => {
+      const last = lastBefore(objects, address);
+      const from = last?.section === section ? last.address + last.size : section.address;
+      return sizeless.some((value) => value >= from && value <= address);
+    },
     labelNamed: (name) => labelNames.get(name) ?? null,
     stubOf,
     slotOf,

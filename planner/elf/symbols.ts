@@ -13,6 +13,7 @@ export const STT_TLS = 6;
 export const STT_IFUNC = 10;
 export const STB_LOCAL = 0;
 export const STB_GLOBAL = 1;
+export const STB_WEAK = 2;
 export const SHN_ABS = 0xfff1;
 
 export interface ElfSymbol {

@@ -8,14 +8,17 @@
 import { jumpTableAt } from '../compare/constants.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
-import { uses } from '../compare/side.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
+import { threadVariables } from '../elf/thread-local.js';
 import { type CodeFunction, indexAt, offsetOfIndex, unitOf } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import type { Finding } from '../patch-file/model.js';
 import type { Plan } from '../plan.js';
+import { newVariable } from '../rules/thread-local.js';
+import { meaningOf } from './ambiguous.js';
 import type { Binding, PatchBuilder } from './builder.js';
+import { NameBinder } from './by-name.js';
 import { DataCopier } from './copy.js';
 import type { PlacedCode } from './stubs.js';
 
@@ -33,6 +36,7 @@ export class Binder {
   readonly builder: PatchBuilder;
   readonly #place: (fn: CodeFunction) => PlacedCode;
   readonly #modified: ReadonlySet<CodeFunction>;
+  readonly named: NameBinder;
   readonly #copier: DataCopier;
 
   constructor(plan: Plan, builder: PatchBuilder, place: (fn: CodeFunction) => PlacedCode) {
@@ -41,6 +45,12 @@ export class Binder {
     this.#place = place;
     this.#modified = new Set(plan.modified.map((unit) => unit.new));
     this.#copier = new DataCopier(this, builder);
+    this.named = new NameBinder(this, this.#copier);
+  }
+
+  /** The new file has a function that starts there. */
+  isFunction(address: number): boolean {
+    return this.plan.context.after.functionAt(address)?.address === address;
   }
 
   refuse(code: string, symbol: string | null, message: string): null {
@@ -53,7 +63,13 @@ export class Binder {
   bind(reference: Reference, place: Place): Binding | null {
     const { before, after } = this.plan.context;
     const referent = referentAt(after, reference.address);
-    if (!reference.loaded && !place.direct && this.#isAmbiguous(reference, referent, place)) return null;
+    const ended = reference.loaded || place.direct ? null : after.objectBefore(reference.address);
+    if (ended !== null && place.fn !== null) {
+      const meaning = meaningOf(this.plan, place.fn, reference.address, ended, referent);
+      if (meaning === 'unknown') return this.#ambiguous(reference, ended, referent, place);
+      if (meaning === 'end') return this.#bindObject(ended, ended.size, place);
+      if (meaning === 'both') return this.#copier.boundary(ended, place);
+    }
     switch (referent.kind) {
       case 'function':
         return this.#bindFunction(referent.fn, referent.offset, place);
@@ -61,16 +77,10 @@ export class Binder {
         return this.#bindObject(referent.object, referent.offset, place);
       case 'constant':
         return this.#bindConstant(reference, place);
-      case 'stub': {
-        const stub = before.stubOf.get(referent.name);
-        if (stub !== undefined) return this.builder.inTarget(`${referent.name}@plt`, stub, 0);
-        return this.#newImport(referent.name, place);
-      }
-      case 'slot': {
-        const slot = before.slotOf.get(referent.name);
-        if (slot !== undefined) return this.builder.inTarget(`${referent.name}@got`, slot, 0);
-        return this.#newImport(referent.name, place);
-      }
+      case 'stub':
+        return this.named.stub(reference.address, referent.name, place);
+      case 'slot':
+        return this.named.slot(reference.address, referent.name, place);
       case 'tls':
         return this.#bindThreadLocal(referent, place);
       case 'pointer':
@@ -88,9 +98,8 @@ export class Binder {
   #bindFunction(fn: CodeFunction, offset: number, place: Place): Binding | null {
     const { functions } = this.plan.context;
     const old = functions.oldOf.get(fn);
-    const unit = unitOf(fn);
-    const comesAlong = this.#modified.has(unit) || !functions.oldOf.has(unit);
-    const entry = offset === 0 && fn === unit;
+    const comesAlong = this.#comesAlong(fn);
+    const entry = offset === 0 && fn === unitOf(fn);
     if (comesAlong && (place.direct || !entry || old === undefined)) {
       return { symbol: this.#inPatch(fn), offset };
     }
@@ -105,10 +114,34 @@ export class Binder {
   #bindObject(object: DataObject, offset: number, place: Place): Binding | null {
     const { context } = this.plan;
     const old = context.objects.oldOf.get(object);
-    if (old !== undefined && (!isConstant(object.section) || sameObject(context, old, object)))
+    const labels = this.#holdsLabels(object);
+    if (old !== undefined && labels && !isConstant(object.section))
+      return this.refuse(
+        'LABEL_VARIABLE',
+        object.name,
+        `${place.at} jumps by ${object.name}, a variable with addresses inside a function that is replaced; make it const`,
+      );
+    if (old !== undefined && !labels && (!isConstant(object.section) || sameObject(context, old, object)))
       return this.builder.inTarget(object.name, old.address, offset);
     const copy = this.#copier.object(object, place);
     return copy && { symbol: copy.symbol, offset: copy.offset + offset };
+  }
+
+  /** Addresses of labels in code that comes along: in the old object they lead into the old code. */
+  #holdsLabels({ address, size }: DataObject): boolean {
+    const { after } = this.plan.context;
+    for (let at = address; at < address + size; at++) {
+      const relocation = after.image.relocations.get(at);
+      if (relocation?.type !== R_X86_64.relative) continue;
+      const fn = after.functionAt(relocation.addend);
+      if (fn !== null && (fn.address !== relocation.addend || fn.parent !== null) && this.#comesAlong(fn)) return true;
+    }
+    return false;
+  }
+
+  #comesAlong(fn: CodeFunction): boolean {
+    const unit = unitOf(fn);
+    return this.#modified.has(unit) || !this.plan.context.functions.oldOf.has(unit);
   }
 
   #bindConstant(reference: Reference, place: Place): Binding | null {
@@ -116,13 +149,13 @@ export class Binder {
     if (reference.from !== null && !reference.loaded) {
       const table = jumpTableAt(after, reference.address, reference.from);
       if (table)
-        return this.#copier.jumpTable(reference.address, table, reference.from, (address) => this.#codePlace(address));
+        return this.#copier.jumpTable(reference.address, table, reference.from, (address) => this.codePlace(address));
     }
     return this.#copier.constant(reference, place);
   }
 
   /** A place in code that comes along: an entry of a jump table. */
-  #codePlace(address: number): Binding {
+  codePlace(address: number): Binding {
     const { after } = this.plan.context;
     // an entry that can never be taken may lead right behind the function
     const fn = after.functionAt(address) ?? after.functionAt(address - 1)!;
@@ -138,12 +171,16 @@ export class Binder {
     const { before } = this.plan.context;
     for (const { address } of before.image.relocations.values()) {
       const old = referentAt(before, address);
-      if (old.kind === 'tls' && old.key === referent.key) return this.builder.inTarget('tls@got', address, 0);
+      if (old.kind === 'tls' && old.model === referent.model && old.variable === referent.variable)
+        return this.builder.inTarget('tls@slot', address, 0);
     }
+    const name = referent.variable?.replace(/^.*: |\+\d+$/g, '') ?? 'storage';
+    if (referent.variable !== null && !threadVariables(before.image).some((one) => one.name === name))
+      return this.refuse('TLS_NEW', name, newVariable(place.fn, name));
     return this.refuse(
       'TLS_UNSUPPORTED',
       place.fn?.name ?? null,
-      `${place.at} uses a thread-local variable that the old file has no GOT slot for; keep to the thread-local variables that are there`,
+      `${place.at} uses the thread-local ${name}, which the old file has no GOT slot for; keep to thread-local variables that it reaches in the same way`,
     );
   }
 
@@ -157,16 +194,16 @@ export class Binder {
       const wanted = binding.address + bound.offset;
       for (const { address, type, addend } of before.image.relocations.values())
         if (type === R_X86_64.relative && addend === wanted && referentAt(before, address).kind === 'pointer')
-          return this.builder.inTarget(`${name}@got`, address, 0);
+          return this.builder.inTarget(`${name}@pointer`, address, 0);
     }
     return this.#copier.pointer(bound);
   }
 
-  #newImport(name: string, place: Place): null {
+  #ambiguous({ address }: Reference, ended: DataObject, starts: Referent, place: Place): null {
     return this.refuse(
-      'IMPORT_NEW',
-      name,
-      `${place.at} needs ${name}, which the old file does not import; use a function that it imports already`,
+      'REFERENCE_AMBIGUOUS',
+      place.fn?.name ?? null,
+      `${place.at} refers to 0x${address.toString(16)}, the end of ${ended.name} or the start of ${describe(starts)}, and both moved apart; leave the order of the data as it was`,
     );
   }
 
@@ -176,22 +213,5 @@ export class Binder {
       place.fn?.name ?? null,
       `${place.at} refers to ${describe(referent)}, which the old file does not have; build both with -Wl,--emit-relocs or leave the function as it was`,
     );
-  }
-
-  /** An address that may be the end of one object that the function uses, or the start of another. */
-  #isAmbiguous(reference: Reference, referent: Referent, place: Place): boolean {
-    const { context } = this.plan;
-    const ended = context.after.objectBefore(reference.address);
-    if (ended === null || place.fn === null || !uses(context.after, place.fn, ended)) return false;
-    const old = context.objects.oldOf.get(ended);
-    const asEnd = old && old.size === ended.size ? old.address + old.size : null;
-    const other = referent.kind === 'object' ? context.objects.oldOf.get(referent.object)?.address : undefined;
-    if (asEnd !== null && other !== undefined && asEnd === other) return false;
-    this.refuse(
-      'REFERENCE_AMBIGUOUS',
-      place.fn.name,
-      `${place.at} refers to 0x${reference.address.toString(16)}, the end of ${ended.name} or the start of ${describe(referent)}, and both moved apart; leave the order of the data as it was`,
-    );
-    return true;
   }
 }

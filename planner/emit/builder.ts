@@ -8,6 +8,8 @@ import type { PatchRelocation, PatchSection, PatchSymbol, SectionKind, SymbolBin
 export interface Binding {
   readonly symbol: number;
   readonly offset: number;
+  /** Not the symbol itself: a slot that holds its address, or a stub that jumps to it. The runtime makes them. */
+  readonly via?: 'slot' | 'stub';
 }
 
 export class PatchBuilder {
@@ -33,8 +35,8 @@ export class PatchBuilder {
     return { symbol: this.#symbol(name, { kind: 'target', address: linkAddress(address) as LinkAddress }), offset };
   }
 
-  imported(name: string, version: string | null): Binding {
-    return { symbol: this.#symbol(name, { kind: 'import', version }), offset: 0 };
+  imported(name: string, version: string | null, weak: boolean): Binding {
+    return { symbol: this.#symbol(name, { kind: 'import', version, ...(weak ? { weak: true } : {}) }), offset: 0 };
   }
 
   relocate(section: number, offset: number, type: number, to: Binding, addend: number): void {

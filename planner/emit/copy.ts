@@ -4,15 +4,17 @@
  *
  * Each address is copied once. Texts are gathered in one section and are one if they are equal.
  */
-import { constantSize, type JumpTable, textAt } from '../compare/constants.js';
+import { constantSize, type JumpTable } from '../compare/constants.js';
 import type { Reference } from '../compare/references.js';
-import { bytesAt, importOf } from '../elf/image.js';
+import { bytesAt, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
-import { isConstant, SHT_NOBITS } from '../elf/sections.js';
+import { isConstant, isWritable, SHT_NOBITS } from '../elf/sections.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
+import { neighbours } from './ambiguous.js';
 import type { Binder, Place } from './bind.js';
 import type { Binding, PatchBuilder } from './builder.js';
+import { type Piece, pieceOf, wholeText } from './pieces.js';
 
 const MOST_DATA_ALIGN = 64;
 /** Unnamed constants whose address is taken: where they end is not known, so bytes behind them come along. */
@@ -28,43 +30,91 @@ export class DataCopier {
     this.#builder = builder;
   }
 
-  /** A named object: constant, initialised or zero. */
+  /** A named object: constant, initialised or zero. New variables that touch it come along with it. */
   object(object: DataObject, place: Place): Binding | null {
-    const { section, name, address, size } = object;
-    const { image } = this.#binder.plan.context.after;
-    if (image.relocations.get(address)?.type === R_X86_64.copy)
-      return this.#binder.refuse(
-        'IMPORT_NEW',
-        name,
-        `${place.at} needs ${name}, a variable of another object that the old file does not import; reach it through a function`,
-      );
-    const key = `object ${address}`;
+    const { after } = this.#binder.plan.context;
+    if (this.#isCopied(object)) return this.#binder.named.copied(object.name, place);
+    const key = `object ${object.address}`;
     return this.#once(key, () => {
-      const align = Math.min(section.align, alignOf(address, MOST_DATA_ALIGN));
-      if (section.type === SHT_NOBITS)
-        return {
-          symbol: this.#builder.inPatch(name, this.#builder.addBss(`.bss.${name}`, align, size), 0).symbol,
-          offset: 0,
-        };
-      const kind = isConstant(section) ? 'rodata' : 'data';
-      return this.#region(key, `.${kind}.${name}`, name, kind, align, address, size, { ...place, at: name });
+      const wanted = (other: DataObject) => !isConstant(other.section) && this.#isNew(other);
+      this.#run(neighbours(after, object, wanted), 0, place);
+      return this.#copies.get(key)!;
     });
   }
 
-  constant(reference: Reference, place: Place): Binding | null {
+  /** Where `ended` ends and something else starts, of which neither is in the old file, or both are constants. */
+  boundary(ended: DataObject, place: Place): Binding | null {
     const { after } = this.#binder.plan.context;
-    const { address, loaded } = reference;
-    const text = loaded ? null : textAt(after, address);
-    const size = constantSize(after, address, loaded);
-    if (text !== null && text.length > 1 && size <= text.length + 8) return this.#text(text);
-    const key = `constant ${address} ${loaded}`;
-    return this.#once(key, () => {
-      const align = alignOf(address, MOST_DATA_ALIGN);
-      // an operand may be wider than the distance to the next constant if constants overlap
-      const room = bytesAt(after.image, address, Math.max(size, MARGIN))?.length ?? size;
-      const name = `.rodata.constant.${this.#copies.size}`;
-      return this.#region(key, name, name, 'rodata', align, address, room, place);
+    const address = ended.address + ended.size;
+    return this.#once(`end ${address}`, () => {
+      const next = after.objectAt(address);
+      if (!isConstant(ended.section)) this.object(ended, place);
+      else this.#run(next === null ? [ended] : [ended, next], next === null ? MARGIN : 0, place);
+      const start = this.#copies.get(`object ${ended.address}`);
+      return start === undefined ? null : { symbol: start.symbol, offset: start.offset + ended.size };
     });
+  }
+
+  #isNew(object: DataObject): boolean {
+    return !this.#binder.plan.context.objects.oldOf.has(object) && !this.#isCopied(object);
+  }
+
+  /** The loader copies it from another object. */
+  #isCopied({ address }: DataObject): boolean {
+    return this.#binder.plan.context.after.image.relocations.get(address)?.type === R_X86_64.copy;
+  }
+
+  /** Copies objects that touch each other, and `more` bytes behind them, as one section. */
+  #run(run: readonly DataObject[], more: number, place: Place): void {
+    const [first, last] = [run[0]!, run.at(-1)!];
+    const { section, name, address } = first;
+    const align = Math.min(section.align, alignOf(address, MOST_DATA_ALIGN));
+    const size = last.address + last.size - address;
+    const members = (index: number) => {
+      for (const one of run)
+        this.#copies.set(`object ${one.address}`, this.#builder.inPatch(one.name, index, one.address - address));
+    };
+    if (section.type === SHT_NOBITS) members(this.#builder.addBss(`.bss.${name}`, align, size));
+    else {
+      const kind = isConstant(section) ? 'rodata' : 'data';
+      this.#region(`.${kind}.${name}`, kind, align, address, size + more, { ...place, at: name }, members);
+    }
+  }
+
+  /** An unnamed constant, with all that may be one with it. */
+  constant({ from, address, loaded }: Reference, place: Place): Binding | null {
+    const { after } = this.#binder.plan.context;
+    const piece = (from === null ? null : pieceOf(after, from, address)) ??
+      (loaded ? null : wholeText(after, address)) ?? {
+        start: address,
+        end: address + constantSize(after, address, loaded),
+        text: false,
+      };
+    const copy = piece.text ? this.#text(piece) : this.#piece(piece, place);
+    return copy && { symbol: copy.symbol, offset: copy.offset + address - piece.start };
+  }
+
+  #piece({ start, end }: Piece, place: Place): Binding | null {
+    const { after } = this.#binder.plan.context;
+    const key = `constant ${start} ${end}`;
+    return this.#once(key, () => {
+      const size = this.#withMargin(start, end) - start;
+      const kind = isWritable(sectionAt(after.image, start)!) ? 'data' : 'rodata';
+      const name = `.${kind}.constant.${this.#copies.size}`;
+      this.#region(name, kind, alignOf(start, MOST_DATA_ALIGN), start, size, place, (index) => {
+        this.#copies.set(key, this.#builder.inPatch(name, index, 0));
+      });
+      return this.#copies.get(key)!;
+    });
+  }
+
+  /** Constants may overlap, so an operand may be wider than the distance to the next one. */
+  #withMargin(start: number, end: number): number {
+    const { after } = this.#binder.plan.context;
+    let last = end;
+    const free = (at: number) => after.objectAt(at) === null && !after.image.relocations.has(at);
+    while (last < start + MARGIN && free(last)) last++;
+    return last;
   }
 
   /** Entries are distances from the table to code; they become relocations against the code in the patch. */
@@ -91,31 +141,30 @@ export class DataCopier {
     })!;
   }
 
-  #text(text: Uint8Array): Binding {
+  #text({ start, end }: Piece): Binding | null {
+    const text = bytesAt(this.#binder.plan.context.after.image, start, end - start)!;
     const words = Buffer.from(text).toString('latin1');
     return this.#once(`text ${words}`, () => {
       const name = `.rodata.text.${this.#copies.size}`;
       const section = this.#builder.addSection(name, 'rodata', 1, Uint8Array.from(text));
       return this.#builder.inPatch(name, section, 0);
-    })!;
+    });
   }
 
-  /** Bytes with what the loader fills in; the binding is known before the content is, for data that points at itself. */
+  /** Bytes with what the loader fills in; `known` is told the section before that, for data that points at itself. */
   #region(
-    key: string,
     section: string,
-    symbol: string,
     kind: 'rodata' | 'data',
     align: number,
     address: number,
     size: number,
     place: Place,
-  ): Binding {
+    known: (index: number) => void,
+  ): void {
     const { image } = this.#binder.plan.context.after;
     const bytes = Uint8Array.from(bytesAt(image, address, size) ?? []);
     const index = this.#builder.addSection(section, kind, align, bytes);
-    const start = this.#builder.inPatch(symbol, index, 0);
-    this.#copies.set(key, start);
+    known(index);
     for (let at = 0; at < bytes.length; at++) {
       const relocation = image.relocations.get(address + at);
       if (!relocation || at + 8 > bytes.length) continue;
@@ -124,31 +173,12 @@ export class DataCopier {
       bytes.fill(0, at, at + 8);
       this.#builder.relocate(index, at, R_X86_64.abs64, to, 0);
     }
-    return start;
   }
 
   #filled({ type, addend, symbol }: { type: number; addend: number; symbol: number }, place: Place): Binding | null {
-    const { image } = this.#binder.plan.context.after;
     if (type === R_X86_64.relative)
       return this.#binder.bind({ from: null, address: addend, loaded: false }, { ...place, direct: false });
-    const { name, version } = importOf(image, symbol);
-    const own = image.dynamicSymbols[symbol];
-    // a symbol that the object exports itself: it, unless somebody interposed it, which nobody is known to do
-    if (type === R_X86_64.abs64 && own !== undefined && own.section !== 0) {
-      const to = this.#binder.bind({ from: null, address: own.value, loaded: false }, { ...place, direct: false });
-      return to && { symbol: to.symbol, offset: to.offset + addend };
-    }
-    if (type === R_X86_64.abs64 || type === R_X86_64.globDat) {
-      const old = this.#binder.plan.context.before.image;
-      if (!old.dynamicSymbols.some((known, i) => known.name === name && old.versions[i] === version))
-        return this.#binder.refuse(
-          'IMPORT_NEW',
-          name,
-          `${place.at} needs ${name}, which the old file does not import; use a function that it imports already`,
-        );
-      const to = this.#builder.imported(name, version);
-      return { symbol: to.symbol, offset: addend };
-    }
+    if (type === R_X86_64.abs64 || type === R_X86_64.globDat) return this.#binder.named.value(symbol, addend, place);
     return this.#binder.refuse(
       'REFERENCE_UNRESOLVED',
       place.at,

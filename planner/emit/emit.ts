@@ -13,13 +13,18 @@ import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Finding } from '../patch-file/model.js';
 import type { Plan } from '../plan.js';
 import { Binder } from './bind.js';
-import { PatchBuilder } from './builder.js';
+import { type Binding, PatchBuilder } from './builder.js';
 import { alignOf } from './copy.js';
 import { type PlacedCode, shortExits, withStubs } from './stubs.js';
+import { UnwindEmitter } from './unwind.js';
 
 export interface Emitted {
   readonly builder: PatchBuilder;
   readonly refusals: readonly Finding[];
+  /** What new code uses of other objects, as name@version. */
+  readonly imports: ReadonlySet<string>;
+  /** Carried functions that exceptions may pass through. */
+  readonly unwind: readonly string[];
   /** Where each function and part of a function of the new file is in the patch. */
   readonly placed: ReadonlyMap<CodeFunction, PlacedCode>;
 }
@@ -44,11 +49,19 @@ export function emit(plan: Plan): Emitted {
   };
   for (const unit of plan.modified) place(unit.new);
   const binder = new Binder(plan, builder, place);
+  const unwind = new UnwindEmitter(binder);
   // binding one function may place another: the queue grows while it is worked off
-  for (let fn = queue.shift(); fn !== undefined; fn = queue.shift())
+  for (let fn = queue.shift(); fn !== undefined; fn = queue.shift()) {
     relocateFunction(binder, builder, placed.get(fn)!, fn);
-  return { builder, refusals: binder.refusals, placed };
+    unwind.add(fn, placed.get(fn)!);
+  }
+  unwind.end();
+  return { builder, refusals: binder.refusals, imports: binder.named.imports, unwind: unwind.passed, placed };
 }
+
+/** For a PC-relative field. */
+const typeFor = ({ via }: Binding, direct: boolean): number =>
+  via === 'slot' ? R_X86_64.gotpcrel : via === 'stub' || direct ? R_X86_64.plt32 : R_X86_64.pc32;
 
 function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCode, fn: CodeFunction): void {
   const { section, offset: base } = home;
@@ -58,8 +71,10 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
     const { offset, fieldAt, fieldSize, length, kind } = instruction;
     if (fieldSize === 0) continue;
     const { address, loaded } = referenceOf(fn, instruction);
-    const own = address >= fn.address && address < fn.address + fn.size;
     const direct = isBranch(kind);
+    const end = fn.address + fn.size;
+    // clang lets paths that are never taken lead to the function's end
+    const own = address >= fn.address && (address < end || (direct && address === end && !binder.isFunction(end)));
     // code that moves as a whole keeps its distances
     if (own && (direct || address !== fn.address)) continue;
     const at = `${fn.name}+0x${offset.toString(16)}`;
@@ -79,7 +94,7 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
     const to = binder.bind({ from: fn, address, loaded }, { at, direct, fn });
     if (to === null) continue;
     bytes.fill(0, field, field + 4);
-    builder.relocate(section, field, direct ? R_X86_64.plt32 : R_X86_64.pc32, to, fieldAt - length);
+    builder.relocate(section, field, typeFor(to, direct), to, fieldAt - length);
   }
   for (const [address, stub] of home.stubs) {
     const to = binder.bind({ from: fn, address, loaded: false }, { at: fn.name, direct: true, fn });

@@ -42,14 +42,19 @@ export function readObjects(image: ElfImage): DataObject[] {
 /** Finds the object that holds an address: the last one that starts at or before it and reaches over it. */
 export function objectFinder(objects: readonly DataObject[]): (address: number) => DataObject | null {
   return (address) => {
-    let low = 0;
-    let high = objects.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (objects[middle]!.address <= address) low = middle + 1;
-      else high = middle;
-    }
-    const object = objects[low - 1];
-    return object !== undefined && address < object.address + object.size ? object : null;
+    const object = lastBefore(objects, address);
+    return object !== null && address < object.address + object.size ? object : null;
   };
+}
+
+/** The last object that starts at or before `address`; `objects` in order of address. */
+export function lastBefore(objects: readonly DataObject[], address: number): DataObject | null {
+  let low = 0;
+  let high = objects.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (objects[middle]!.address <= address) low = middle + 1;
+    else high = middle;
+  }
+  return objects[low - 1] ?? null;
 }

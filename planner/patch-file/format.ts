@@ -6,7 +6,7 @@
  *
  *     .text.NAME .rodata.* .data.* .bss.*   what is loaded, and .rela.* for each that needs it
  *     .symtab .strtab                       patch symbols are defined in a section, target symbols are absolute with their
- *                                           link-time address, imports are undefined and global, NAME@VERSION
+ *                                           link-time address, imports are undefined and global or weak, NAME@VERSION
  *     .driftpatch.plan                      JSON: name, tool, target, replaced functions, notes
  *     .note.driftpatch                      schema, build id of the target, SHA-256 of the file with these 32 bytes as zeros
  *     .shstrtab
@@ -22,6 +22,8 @@ export const ET_REL = 1;
 export const EM_X86_64 = 62;
 export const SHT = { progbits: 1, symtab: 2, strtab: 3, rela: 4, note: 7, nobits: 8 } as const;
 export const SHF = { write: 1, alloc: 2, exec: 4, infoLink: 0x40 } as const;
+/** st_info of an import. */
+export const BIND = { global: 0x10, weak: 0x20 } as const;
 export const SHN_ABS = 0xfff1;
 export const SHN_LORESERVE = 0xff00;
 
@@ -47,11 +49,12 @@ export const KINDS: Record<SectionKind, { readonly type: number; readonly flags:
   bss: { type: SHT.nobits, flags: SHF.alloc | SHF.write },
 };
 
-/** Relocation types a patch may hold, with the width of the field: R_X86_64_64, _PC32, _PLT32, _32, _32S. */
+/** Relocation types a patch may hold, with the width of the field: R_X86_64_64, _PC32, _PLT32, _GOTPCREL, _32, _32S. */
 export const RELOCATION_WIDTHS: ReadonlyMap<number, number> = new Map([
   [1, 8],
   [2, 4],
   [4, 4],
+  [9, 4],
   [10, 4],
   [11, 4],
 ]);

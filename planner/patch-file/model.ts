@@ -35,7 +35,11 @@ export type SymbolBinding =
   /** In the target object: an address of its own (a function, an object, a PLT stub, a GOT slot). */
   | { readonly kind: 'target'; readonly address: LinkAddress }
   /** In another object: found by name and version as ld.so would. */
-  | { readonly kind: 'import'; readonly version: string | null };
+  | {
+      readonly kind: 'import';
+      readonly version: string | null /** If nobody defines it, it is zero. */;
+      readonly weak?: true;
+    };
 
 export interface PatchSymbol {
   readonly name: string;
@@ -91,6 +95,11 @@ export interface Patch {
   readonly symbols: readonly PatchSymbol[];
   readonly relocations: readonly PatchRelocation[];
   readonly functions: readonly ReplacedFunction[];
+  /**
+   * Names of the functions in the patch that a C++ exception may be caught in or pass through: before they run, the process's
+   * unwinder must know the patch's .eh_frame.
+   */
+  readonly unwind: readonly string[];
   /** The safety report: notes, and refusals that the author allowed. */
   readonly notes: readonly Finding[];
 }

@@ -10,9 +10,9 @@ import { PatchFileError } from './error.js';
 import { LIMITS, PATCH_NAME } from './format.js';
 import type { Finding, Patch, PatchSection, PatchTarget, ReplacedFunction } from './model.js';
 
-export type PlanPart = Pick<Patch, 'name' | 'tool' | 'target' | 'functions' | 'notes'>;
+export type PlanPart = Pick<Patch, 'name' | 'tool' | 'target' | 'functions' | 'unwind' | 'notes'>;
 
-export function encodePlan({ name, tool, target, functions, notes }: PlanPart): Uint8Array {
+export function encodePlan({ name, tool, target, functions, unwind, notes }: PlanPart): Uint8Array {
   const plan = {
     name,
     tool,
@@ -23,6 +23,7 @@ export function encodePlan({ name, tool, target, functions, notes }: PlanPart): 
       new: { section: fn.new.section, offset: fn.new.offset, size: fn.new.size },
       oldParts: fn.oldParts.map(({ address, size }) => ({ address, size })),
     })),
+    unwind: [...unwind],
     notes: notes.map(({ code, symbol, message }) => ({ code, symbol, message })),
   };
   return Uint8Array.from(Buffer.from(`${JSON.stringify(plan, null, 1)}\n`));
@@ -54,6 +55,7 @@ export function decodePlan(bytes: Uint8Array, sections: readonly PatchSection[])
     tool: text(plan.tool, 'tool', 256),
     target: decodeTarget(plan.target),
     functions: functions.map((entry, i) => decodeFunction(entry, `functions[${i}]`, sections)),
+    unwind: list(plan.unwind, 'unwind', LIMITS.functions).map((entry, i) => text(entry, `unwind[${i}]`, LIMITS.name)),
     notes: list(plan.notes, 'notes', LIMITS.notes).map((entry, i) => decodeFinding(entry, `notes[${i}]`)),
   };
 }

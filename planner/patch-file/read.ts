@@ -9,6 +9,7 @@ import { linkAddress } from '../addresses.js';
 import { damaged, type RawSection, readSections, stringAt, viewOf } from './container.js';
 import { PatchFileError } from './error.js';
 import {
+  BIND,
   KINDS,
   LIMITS,
   NOTE_SECTION,
@@ -101,10 +102,11 @@ function decodeSymbols(table: RawSection, strings: Uint8Array, sections: readonl
     const home = view.getUint16(at + 6, true);
     const value = view.getBigUint64(at + 8, true);
     const size = view.getBigUint64(at + 16, true);
-    if (bind !== (home === 0 ? 1 : 0) || (home === 0) !== index >= firstGlobal || view.getUint8(at + 5) !== 0)
-      throw damaged(place, 'a local symbol, or behind those an undefined global one', name);
+    const binds = home === 0 ? [BIND.global >> 4, BIND.weak >> 4] : [0];
+    if (!binds.includes(bind) || (home === 0) !== index >= firstGlobal || view.getUint8(at + 5) !== 0)
+      throw damaged(place, 'a local symbol, or behind those an undefined global or weak one', name);
     if (value >= 1n << 47n) throw damaged(place, 'a value below 2^47', `${value}`);
-    const binding = bindingOf(place, name, home, Number(value), size, sections);
+    const binding = bindingOf(place, name, home, Number(value), size, sections, bind === BIND.weak >> 4);
     symbols.push({ name: binding.kind === 'import' ? splitVersion(name)[0] : name, binding });
   }
   return symbols;
@@ -117,12 +119,13 @@ function bindingOf(
   value: number,
   size: bigint,
   sections: readonly PatchSection[],
+  weak: boolean,
 ): PatchSymbol['binding'] {
   if (home === SHN_ABS) return { kind: 'target', address: linkAddress(value) };
   if (home === 0) {
     const [plain, version] = splitVersion(name);
     if (plain === '' || version === '' || value !== 0) throw damaged(place, 'an import: NAME or NAME@VERSION', name);
-    return { kind: 'import', version };
+    return { kind: 'import', version, ...(weak ? { weak } : {}) };
   }
   const section = sections[home - 1];
   if (section === undefined || BigInt(value) + size > BigInt(section.size))

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { PatchFileError } from './error.js';
 import {
+  BIND,
   EHDR,
   EM_X86_64,
   ET_REL,
@@ -164,7 +165,7 @@ function symbolTable(patch: Patch, { order }: { order: number[] }, strings: Stri
     } else if (binding.kind === 'target') {
       view.setUint16(at + 6, SHN_ABS, true);
       view.setBigUint64(at + 8, BigInt(binding.address), true);
-    } else view.setUint8(at + 4, 0x10);
+    } else view.setUint8(at + 4, binding.weak ? BIND.weak : BIND.global);
   });
   return { bytes, firstGlobal };
 }

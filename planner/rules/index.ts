@@ -11,7 +11,6 @@ import { signature } from './signature.js';
 import { startUp } from './start-up.js';
 import { threadLocal } from './thread-local.js';
 import { toolchain } from './toolchain.js';
-import { unwind } from './unwind.js';
 
 const rules: readonly Rule[] = [
   toolchain,
@@ -23,7 +22,6 @@ const rules: readonly Rule[] = [
   entry,
   overlap,
   threadLocal,
-  unwind,
   alwaysRunning,
 ];
 

@@ -1,46 +1,65 @@
 // SPDX-License-Identifier: MIT
 /**
- * TLS_UNSUPPORTED: new code uses thread-local storage, and its layout is not the one the threads have.
+ * TLS_NEW: new code uses a thread-local variable that the old file does not have. TLS_UNSUPPORTED: it uses one that lies elsewhere now,
+ * or may do so in a way that the bytes do not show.
  *
- * Example: a new `static __thread` variable moves the others. Code reaches them by offsets from %fs that are fixed
- * when linking; the running threads' blocks are laid out as the old file says.
+ * Example: a new `static __thread` variable. Every running thread has its block already, laid out as the old file says, and
+ * no room in it; and those that are there have moved, while code reaches them by distances from %fs that are fixed when linking.
  */
-import { instructionsOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { referentAt } from '../compare/referent.js';
 import type { Instruction } from '../core/instruction.js';
-import type { ElfImage } from '../elf/image.js';
-import { isThreadLocal } from '../elf/sections.js';
-import { STT_TLS, viewOf } from '../elf/symbols.js';
+import { viewOf } from '../elf/symbols.js';
+import { blockSize, type ThreadVariable, threadVariables, variableAt, variableKey } from '../elf/thread-local.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { Judged, RuleFinding } from './rule.js';
 
 export function threadLocal({ plan, placed }: Judged): RuleFinding[] {
   const { before, after } = plan.context;
-  if (layout(before.image) === layout(after.image)) return [];
+  const [olds, news] = [threadVariables(before.image), threadVariables(after.image)];
+  const [oldSize, newSize] = [blockSize(before.image), blockSize(after.image)];
+  const offsets = new Map(olds.map((one) => [variableKey(one), one.offset]));
+  const moved = (one: ThreadVariable): boolean => offsets.get(variableKey(one))! - oldSize !== one.offset - newSize;
+  const isNew = (one: ThreadVariable): boolean => !offsets.has(variableKey(one));
+  if (oldSize === newSize && news.every((one) => !isNew(one) && !moved(one))) return [];
   const findings: RuleFinding[] = [];
-  for (const fn of placed) {
-    if (!instructionsOf(fn).some((instruction) => isThreadLocalAccess(fn, instruction))) continue;
-    findings.push({
-      code: 'TLS_UNSUPPORTED',
-      symbol: fn.name,
-      message: `function ${fn.name} uses thread-local storage, whose layout differs between the files; leave the thread-local variables as they were`,
-      allowable: false,
-    });
-  }
+  const add = (code: string, symbol: string, message: string) =>
+    findings.push({ code, symbol, message, allowable: false });
+  for (const fn of placed)
+    for (const instruction of instructionsOf(fn)) {
+      const access = accessOf(fn, instruction);
+      const module = instruction.fieldSize === 4 && isModule(referentAt(after, referenceOf(fn, instruction).address));
+      if (access === null && !module) continue;
+      const variable = access === null || access >= 0 ? null : variableAt(news, access + newSize);
+      if (variable !== null && isNew(variable)) add('TLS_NEW', variable.name, newVariable(fn, variable.name));
+      else if (variable === null || moved(variable))
+        add(
+          'TLS_UNSUPPORTED',
+          fn.name,
+          `function ${fn.name} uses thread-local storage, whose layout differs between the files; leave the thread-local variables as they were`,
+        );
+    }
   return findings;
 }
 
-/** Variables lie below the thread pointer; what is above it, the stack protector's canary for one, is libc's. */
-function isThreadLocalAccess(
-  fn: CodeFunction,
-  { prefixes, displacementSize, displacementAt, offset }: Instruction,
-): boolean {
-  if ((prefixes & 1) === 0) return false;
-  if (displacementSize !== 4) return true;
-  return viewOf(fn.section.bytes).getInt32(fn.address - fn.section.address + offset + displacementAt, true) < 0;
-}
+export const newVariable = (fn: CodeFunction | null, name: string): string =>
+  `function ${fn?.name ?? '?'} uses ${name}, which is thread-local and new, and the threads that run have no room for it; use a table by thread, or pthread_getspecific()`;
 
-function layout(image: ElfImage): string {
-  const blocks = image.sections.filter(isThreadLocal).map(({ name, size, align }) => `${name} ${size} ${align}`);
-  const variables = image.symbols.filter(({ type, section }) => type === STT_TLS && section !== 0);
-  return [...blocks, ...variables.map(({ name, value, size }) => `${name} ${value} ${size}`).sort()].join('\n');
+/** The block of this object as a whole: distances in it follow in the code, where nothing tells them from numbers. */
+const isModule = (referent: ReturnType<typeof referentAt>): boolean =>
+  referent.kind === 'tls' && referent.model === 'pair' && referent.variable === null;
+
+/**
+ * Distance from the thread pointer, as a link-time number, or null. Variables of a program lie below it. 0 is the pointer itself, whose
+ * distances follow. What is above it, the stack protector's canary for one, is libc's; and where a register says how far, it has come from a slot.
+ */
+function accessOf(
+  fn: CodeFunction,
+  { prefixes, displacementSize, displacementAt, offset, modrm }: Instruction,
+): number | null {
+  if ((prefixes & 1) === 0 || displacementSize !== 4) return null;
+  const distance = viewOf(fn.section.bytes).getInt32(fn.address - fn.section.address + offset + displacementAt, true);
+  if (distance > 0) return null;
+  // without a base the pointer itself is read; with one a slot's content is the distance
+  return distance < 0 || (modrm & 0xc7) === 4 ? distance : null;
 }

@@ -30,6 +30,7 @@ export const STT_TLS = 6;
 export const STT_GNU_IFUNC = 10;
 const R_GLOB_DAT = 6;
 const R_JUMP_SLOT = 7;
+const R_IRELATIVE = 37;
 const SYMBOL_SIZE = 24;
 const RELA_SIZE = 24;
 const LIMIT = 16 * 1024 * 1024;
@@ -95,21 +96,20 @@ export class DynamicObject {
 
   /** The values that the loader has put into this object's slots for `name`. */
   slotValues(name: string): number[] {
-    const tables = [
-      this.table(DT.JMPREL, this.tags.get(DT.PLTRELSZ) ?? 0),
-      this.table(DT.RELA, this.tags.get(DT.RELASZ) ?? 0),
-    ];
-    const values: number[] = [];
-    for (const table of tables) {
-      for (let at = 0; at + RELA_SIZE <= table.length; at += RELA_SIZE) {
-        const type = table.readUInt32LE(at + 8);
-        if (type !== R_GLOB_DAT && type !== R_JUMP_SLOT) continue;
-        const symbol = this.symbol(table.readUInt32LE(at + 12));
-        if (symbol && this.string(symbol.readUInt32LE(0)) === name)
-          values.push(this.u64(Number(table.readBigUInt64LE(at)) + this.object.bias));
-      }
-    }
-    return values;
+    return this.relocations()
+      .filter(({ type }) => type === R_GLOB_DAT || type === R_JUMP_SLOT)
+      .filter(({ symbol }) => {
+        const entry = this.symbol(symbol);
+        return entry !== null && this.string(entry.readUInt32LE(0)) === name;
+      })
+      .map(({ slot }) => this.u64(slot));
+  }
+
+  /** What this object's own slots hold for the function that `resolver`, a run-time address, chooses. */
+  chosenBy(resolver: number): number[] {
+    return this.relocations()
+      .filter(({ type, addend }) => type === R_IRELATIVE && addend + this.object.bias === resolver)
+      .map(({ slot }) => this.u64(slot));
   }
 
   private definition(index: number, name: string, version: string | null): DynamicSymbol | null {
@@ -162,6 +162,24 @@ export class DynamicObject {
       if (distance === 0) return;
       at += distance;
     }
+  }
+
+  private relocations(): { slot: number; type: number; symbol: number; addend: number }[] {
+    const tables = [
+      this.table(DT.JMPREL, this.tags.get(DT.PLTRELSZ) ?? 0),
+      this.table(DT.RELA, this.tags.get(DT.RELASZ) ?? 0),
+    ];
+    return tables.flatMap((table) =>
+      Array.from({ length: Math.floor(table.length / RELA_SIZE) }, (_, i) => {
+        const at = i * RELA_SIZE;
+        return {
+          slot: Number(table.readBigUInt64LE(at)) + this.object.bias,
+          type: table.readUInt32LE(at + 8),
+          symbol: table.readUInt32LE(at + 12),
+          addend: Number(table.readBigInt64LE(at + 16)),
+        };
+      }),
+    );
   }
 
   private symbol(index: number): Buffer | null {

@@ -29,11 +29,6 @@ for (const { title, source, build, found } of rows) {
   });
 }
 
-test('a function that catches is refused', () => {
-  const { refusals } = diffPair(compilePair('unwind.cpp'));
-  assert.ok(refusals.length > 0 && refusals.every(({ code }) => code === 'UNWIND_NEEDED'));
-});
-
 test('the message about a layout names the type and the member', () => {
   const { refusals } = diffPair(compilePair('layout.c', { flags: ['-DMEMBER'] }));
   assert.match(

@@ -39,6 +39,7 @@ function patchOf(parts: Partial<Patch>): Patch {
     symbols: [target],
     relocations: [],
     functions: [],
+    unwind: [],
     notes: [],
     ...parts,
   };

@@ -28,6 +28,7 @@ export function patchOf({ buildId, address, bytes }: Victim): Patch {
         oldParts: [],
       },
     ],
+    unwind: [],
     notes: [],
   };
 }
