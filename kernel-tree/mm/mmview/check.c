@@ -20,9 +20,11 @@
 
 /* A stack that is used deeper than this is not searched. */
 #define MAX_STACK	SZ_8M
-/* Words looked at in one go; they live on the kernel's stack. */
+/* Words of its own stack that a thread looks at in one go. */
 #define CHUNK_WORDS	64
 #define CHUNK		(CHUNK_WORDS * sizeof(long))
+/* Pages of another thread's stack that are looked at in one go. */
+#define CHUNK_PAGES	16
 
 static void no(struct mmview_verdict *verdict, u32 why, u32 guard, u64 where,
 	       u64 slot)
@@ -232,38 +234,109 @@ static bool leaves_stack(struct mmview *view,
 	return false;
 }
 
-static void check_stack(struct mmview *view, struct task_struct *task,
-			unsigned long sp, unsigned long end, read_stack_t read,
+struct stack {
+	struct mmview *view;
+	unsigned long sp, end;
+	struct mmview_restorers restorers;
+	read_stack_t read;
+};
+
+/* @len bytes of the stack, from @addr on, are @words. */
+static bool part_unsafe(const struct stack *stack, const unsigned long *words,
+			size_t len, unsigned long addr,
 			struct mmview_verdict *verdict)
 {
-	struct mmview_restorers restorers;
-	unsigned long words[CHUNK_WORDS];
+	unsigned int nr = len / sizeof(long);
 
-	if (mmview_without(MMVIEW_PART_STACK))
-		return;
-	find_restorers(task, &restorers);
-	if (restorers.too_many) {
+	if (words_unsafe(stack->view, words, nr, addr, verdict))
+		return true;
+	if (!mmview_without(MMVIEW_PART_SIGNAL) &&
+	    leaves_stack(stack->view, &stack->restorers, words, nr, addr,
+			 stack->end, stack->read)) {
 		no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
-		return;
+		return true;
 	}
+	return false;
+}
+
+static void check_own(const struct stack *stack, struct mmview_verdict *verdict)
+{
+	unsigned long words[CHUNK_WORDS];
+	unsigned long sp = stack->sp, end = stack->end;
+
 	while (sp < end) {
 		/* Up to the next multiple of a chunk: never across pages. */
 		size_t len = min(end, ALIGN(sp + 1, CHUNK)) - sp;
 
-		if (!read(view->root.mm, sp, words, len)) {
+		if (!stack->read(stack->view->root.mm, sp, words, len)) {
 			no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 			return;
 		}
-		if (words_unsafe(view, words, len / sizeof(long), sp, verdict))
+		if (part_unsafe(stack, words, len, sp, verdict))
 			return;
-		if (restorers.nr && !mmview_without(MMVIEW_PART_SIGNAL) &&
-		    leaves_stack(view, &restorers, words, len / sizeof(long),
-				 sp, end, read)) {
-			no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
-			return;
-		}
 		sp += len;
 	}
+}
+
+/* The pages themselves are looked at, without a copy. Absent ones come in. */
+static void check_remote(const struct stack *stack,
+			 struct mmview_verdict *verdict)
+{
+	struct mm_struct *mm = stack->view->root.mm;
+	unsigned long sp = stack->sp, end = stack->end;
+	struct page *pages[CHUNK_PAGES];
+	bool found = false;
+	long i, got;
+
+	while (sp < end && !found) {
+		unsigned long want = DIV_ROUND_UP(end - (sp & PAGE_MASK),
+						  PAGE_SIZE);
+
+		mmap_read_lock(mm);
+		got = get_user_pages_remote(mm, sp & PAGE_MASK,
+					    min_t(unsigned long, want,
+						  CHUNK_PAGES), 0, pages,
+					    NULL);
+		mmap_read_unlock(mm);
+		if (got <= 0) {
+			no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
+			return;
+		}
+		for (i = 0; i < got; i++) {
+			size_t len = min(end, (sp & PAGE_MASK) + PAGE_SIZE) - sp;
+
+			if (!found)
+				found = part_unsafe(stack,
+						    page_address(pages[i]) +
+						    offset_in_page(sp),
+						    len, sp, verdict);
+			put_page(pages[i]);
+			sp += len;
+		}
+		cond_resched();
+	}
+}
+
+static void check_stack(struct mmview *view, struct task_struct *task,
+			unsigned long sp, unsigned long end,
+			struct mmview_verdict *verdict)
+{
+	struct stack stack = {
+		.view = view,
+		.sp = sp,
+		.end = end,
+		.read = task == current ? read_own : read_remote,
+	};
+
+	if (mmview_without(MMVIEW_PART_STACK))
+		return;
+	find_restorers(task, &stack.restorers);
+	if (stack.restorers.too_many)
+		no(verdict, MMVIEW_WHY_SIGNAL_STACK, 0, 0, 0);
+	else if (task == current)
+		check_own(&stack, verdict);
+	else
+		check_remote(&stack, verdict);
 }
 
 /*
@@ -291,7 +364,7 @@ void mmview_check_self(struct mmview *view, struct pt_regs *regs,
 	if (!found)
 		no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 	else
-		check_stack(view, current, sp, end, read_own, verdict);
+		check_stack(view, current, sp, end, verdict);
 }
 
 /*
@@ -315,7 +388,7 @@ void mmview_check_blocked(struct mmview *view, struct task_struct *task,
 	if (!found)
 		no(verdict, MMVIEW_WHY_STACK_UNREADABLE, 0, 0, sp);
 	else
-		check_stack(view, task, sp, end, read_remote, verdict);
+		check_stack(view, task, sp, end, verdict);
 }
 
 /*

@@ -49,8 +49,8 @@ static int enter_view(struct mm_struct *mm, unsigned long ip)
 	if (!view)
 		return -ENOMEM;
 	mmview_publish(view);
-	mmviews_activate(view->mmviews);
 	mutex_lock(&view->mmviews->mutex);
+	mmviews_activate(view->mmviews);
 	err = mmview_read(view, mm, ip, &byte, 1);
 	if (!err)
 		err = mmview_override_write(view, mm, ip, &byte, 1);

@@ -440,9 +440,9 @@ static struct mmview *new_view(struct mm_struct *mm, bool newest)
 	if (!view)
 		return ERR_PTR(-ENOMEM);
 	mmview_publish(view);
+	mutex_lock(&view->mmviews->mutex);
 	mmviews_activate(view->mmviews);
 	/* No fold in between: @from would be the base, and hold nothing. */
-	mutex_lock(&view->mmviews->mutex);
 	from = newest ? mmview_find(mm) : NULL;
 	if (from) {
 		err = inherit(view, from);

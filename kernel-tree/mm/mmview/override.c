@@ -11,24 +11,34 @@
 #include <asm/tlbflush.h>
 #include "internal.h"
 
+/* Half of a kilobyte each: kmalloc() would round that up to a whole one. */
+static struct kmem_cache *overrides;
+
+static int __init override_init(void)
+{
+	overrides = KMEM_CACHE(mmview_override, SLAB_ACCOUNT | SLAB_PANIC);
+	return 0;
+}
+core_initcall(override_init);
+
 void mmview_override_put(struct mmview_override *override)
 {
 	if (!refcount_dec_and_test(&override->refs))
 		return;
 	__free_page(override->page);
-	kfree(override);
+	kmem_cache_free(overrides, override);
 }
 
 static struct mmview_override *alloc_override(unsigned long addr)
 {
 	struct mmview_override *override;
 
-	override = kzalloc(sizeof(*override), MMVIEW_GFP);
+	override = kmem_cache_zalloc(overrides, MMVIEW_GFP);
 	if (!override)
 		return NULL;
 	override->page = alloc_page(MMVIEW_GFP);
 	if (!override->page) {
-		kfree(override);
+		kmem_cache_free(overrides, override);
 		return NULL;
 	}
 	refcount_set(&override->refs, 1);

@@ -491,6 +491,9 @@ put:
 	mmview_put(view);
 }
 
+/* Pages that are mirrored under one lock, interrupts off. */
+#define PREFILL_BATCH	32
+
 /*
  * Before the first thread comes: mirror around the overrides what the base
  * maps now, so that threads need not fault for it, above all those that have
@@ -499,15 +502,18 @@ put:
 void mmview_prefill(struct mmview *view)
 {
 	struct mmview_table *table;
-	unsigned long addr;
+	unsigned long addr, i;
 
 	/* mmviews->mutex is held: nobody adds tables, and none is removed. */
 	list_for_each_entry(table, &view->tables, node) {
 		if (table->level != MMVIEW_PTE)
 			continue;
-		for (addr = table->start; addr < table->end; addr += PAGE_SIZE) {
+		for (addr = table->start; addr < table->end;
+		     addr += PREFILL_BATCH * PAGE_SIZE) {
 			spin_lock_irq(&view->mmviews->lock);
-			sync_view(view, addr, 0, false, false);
+			for (i = 0; i < PREFILL_BATCH; i++)
+				sync_view(view, addr + i * PAGE_SIZE, 0, false,
+					  false);
 			spin_unlock_irq(&view->mmviews->lock);
 		}
 		cond_resched();

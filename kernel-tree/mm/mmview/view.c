@@ -77,6 +77,16 @@ static struct task_struct *find_invalidating(unsigned int *seq)
 	return NULL;
 }
 
+static bool runs_a_task(int cpu, void *unused)
+{
+	return !idle_cpu(cpu);
+}
+
+static void pass_a_barrier(void *unused)
+{
+	smp_mb();
+}
+
 /*
  * From here on every invalidation of the mm is told to us. Those in flight
  * were not, and may still be about to change an entry that we would mirror:
@@ -85,10 +95,13 @@ static struct task_struct *find_invalidating(unsigned int *seq)
  * increment of a private word for this and nobody takes the locks that
  * mmu_notifier_register() would (all of them, for every mapping).
  *
- * kick_all_cpus_sync() makes each CPU pass a barrier after @active is set: it
- * pairs with the compiler barrier in mmview_invalidate_start() between the
- * increment and the look at @active. Either they see @active or we see their
- * increment.
+ * Each CPU that runs a task passes a barrier after @active is set: that pairs
+ * with the compiler barrier in mmview_invalidate_start() between the increment
+ * and the look at @active. Either they see @active or we see their increment.
+ * An idle CPU need not be interrupted: a task that comes to run there was
+ * enqueued under the runqueue's lock, which __schedule() takes after that.
+ *
+ * mmviews->mutex is held: who makes a second view waits as well.
  */
 void mmviews_activate(struct mmviews *mmviews)
 {
@@ -98,7 +111,8 @@ void mmviews_activate(struct mmviews *mmviews)
 	if (READ_ONCE(mmviews->active))
 		return;
 	WRITE_ONCE(mmviews->active, true);
-	kick_all_cpus_sync();
+	smp_mb();	/* @active, then idle_cpu()'s look at the runqueue */
+	on_each_cpu_cond(runs_a_task, pass_a_barrier, NULL, true);
 	while ((task = find_invalidating(&seq))) {
 		while (READ_ONCE(task->mmview.invalidating) &&
 		       READ_ONCE(task->mmview.invalidations) == seq)
