@@ -18,7 +18,7 @@ import { parsePatch } from './patch.js';
 import type { LoadedObject } from './proc/object.js';
 import { Process } from './proc/process.js';
 import { type Consistency, encodeRecord, type PatchRecord } from './record.js';
-import { findRecords, stateOf } from './records.js';
+import { findRecords, Texts } from './records.js';
 import { resolve } from './resolve.js';
 import { Stopwatch, type Timing } from './timing.js';
 import { foldBefore, type PendingThread, pendingThreads, type TransitionEvent, watch } from './transition.js';
@@ -89,12 +89,15 @@ async function applyTo(job: Job): Promise<ApplyResult> {
   job.step('identify', `process ${process.pid} (${process.name}) runs ${found.target.path}, ${patch.target.buildId}`);
 
   const carried = findRecords(process, maps);
-  const same = carried.filter(({ patchHash }) => patchHash === job.patchHash);
-  if (same.some((record) => stateOf(record, process, null) === 'applied')) return alreadyApplied(job);
-
-  checkUnwinding(process, patch);
-  const running = View.attach(process.pidfd, process.pid);
-  if (running) return await closing(running, () => goOn(job, running, carried));
+  const texts = new Texts(process);
+  try {
+    const same = carried.filter(({ patchHash }) => patchHash === job.patchHash);
+    if (same.some((record) => texts.stateOf(record) === 'applied')) return alreadyApplied(job);
+    checkUnwinding(process, patch);
+    if (texts.running) return await goOn(job, texts, texts.running, carried);
+  } finally {
+    texts.close();
+  }
 
   checkEntries(process, maps, found.target, patch.functions, carried);
   const symbols = resolve(process, patch, found);
@@ -182,9 +185,9 @@ function recordSizeOf(job: Job, target: LoadedObject): number {
 }
 
 /** A view is there already: of this patch, then go on with it; of another, then refuse. */
-async function goOn(job: Job, view: View, carried: readonly PatchRecord[]): Promise<ApplyResult> {
+async function goOn(job: Job, texts: Texts, view: View, carried: readonly PatchRecord[]): Promise<ApplyResult> {
   const { process, patchHash } = job;
-  const pending = carried.find((record) => stateOf(record, process, view) === 'pending');
+  const pending = carried.find((record) => texts.stateOf(record) === 'pending');
   if (pending?.patchHash !== patchHash)
     throw new RuntimeError('OTHER_TRANSITION', { pid: process.pid, patch: pending?.name ?? 'not one of driftpatch' });
   return await transition(job, view, pending, () => {});
@@ -216,7 +219,10 @@ async function fold({ process, deadline }: Job, view: View, record: PatchRecord)
   try {
     return await foldBefore(view, deadline);
   } catch (error) {
-    if (stateOf(record, process, null) === 'applied') return true;
+    const texts = new Texts(process);
+    const folded = texts.stateOf(record) === 'applied';
+    texts.close();
+    if (folded) return true;
     throw error;
   }
 }

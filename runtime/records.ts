@@ -6,6 +6,9 @@
  *     record, and a view that has the detours                pending: a transition is under way, or not yet folded
  *     record, but the detours are nowhere                    leftover: an arena without effect
  *
+ * Threads in a view see its text, and so does who looks at them (/proc/PID/mem): while there is a transition, the base is
+ * looked at through a view of its own that nobody enters.
+ *
  * Invariant: nothing is remembered anywhere else, so what is said here is what threads run.
  */
 import { type RunAddress, runAddress } from '../planner/index.js';
@@ -20,7 +23,7 @@ import {
   type RecordedFunction,
   recordSize,
 } from './record.js';
-import type { View } from './view.js';
+import { View } from './view.js';
 
 export type PatchState = 'applied' | 'pending' | 'leftover';
 
@@ -48,10 +51,36 @@ function readRecord(process: Process, at: number, end: number): PatchRecord | nu
   return bytes && decodeRecord(bytes, runAddress(at));
 }
 
-export function stateOf(record: PatchRecord, process: Process, view: View | null): PatchState {
-  if (hasDetours(record, (address) => process.read(address, DETOUR_SIZE))) return 'applied';
-  if (view && hasDetours(record, (address) => readView(view, address))) return 'pending';
-  return 'leftover';
+/** The text of a process: its base's, and that of the view which threads are in or on their way to. */
+export class Texts {
+  private readonly process: Process;
+  /** The view of a transition that is under way or not yet folded. */
+  readonly running: View | null;
+  private readonly window: View | null;
+
+  constructor(process: Process) {
+    this.process = process;
+    this.running = View.attach(process.pidfd, process.pid);
+    try {
+      this.window = this.running && View.clone(process.pidfd, process.pid);
+    } catch (error) {
+      this.running?.close();
+      throw error;
+    }
+  }
+
+  stateOf(record: PatchRecord): PatchState {
+    const { process, running, window } = this;
+    const base = (address: RunAddress) => (window ? readView(window, address) : process.read(address, DETOUR_SIZE));
+    if (hasDetours(record, base)) return 'applied';
+    if (running && hasDetours(record, (address) => readView(running, address))) return 'pending';
+    return 'leftover';
+  }
+
+  close(): void {
+    this.running?.close();
+    this.window?.close();
+  }
 }
 
 function hasDetours({ functions }: PatchRecord, read: (address: RunAddress) => Buffer | null): boolean {

@@ -10,9 +10,8 @@ import { RuntimeError } from './errors.js';
 import { ARENA_NAME } from './proc/maps.js';
 import { Process, printable } from './proc/process.js';
 import type { Consistency, PatchRecord } from './record.js';
-import { findRecords, type PatchState, stateOf } from './records.js';
+import { findRecords, type PatchState, Texts } from './records.js';
 import { type PendingThread, pendingThreads } from './transition.js';
-import { View } from './view.js';
 
 export interface CarriedPatch {
   readonly name: string;
@@ -67,22 +66,23 @@ const pids = () =>
 
 function processStatus(pid: number): ProcessStatus {
   const process = Process.open(pid);
-  let view: View | null = null;
+  let texts: Texts | null = null;
   try {
     const maps = process.maps();
     const records = maps.some(({ path }) => path === ARENA_NAME) ? findRecords(process, maps) : [];
-    const done = records.every((record) => stateOf(record, process, null) === 'applied');
-    if (!done) view = View.attach(process.pidfd, pid);
-    return { pid, name: process.name, patches: records.map((record) => carried(record, process, view)) };
+    if (records.length === 0) return { pid, name: process.name, patches: [] };
+    const seen = new Texts(process);
+    texts = seen;
+    return { pid, name: process.name, patches: records.map((record) => carried(record, process, seen)) };
   } finally {
-    view?.close();
+    texts?.close();
     process.close();
   }
 }
 
-function carried(record: PatchRecord, process: Process, view: View | null): CarriedPatch {
-  const state = stateOf(record, process, view);
-  const transition = state === 'pending' ? view?.state() : undefined;
+function carried(record: PatchRecord, process: Process, texts: Texts): CarriedPatch {
+  const state = texts.stateOf(record);
+  const transition = state === 'pending' ? texts.running?.state() : undefined;
   return {
     name: record.name,
     patchHash: record.patchHash,

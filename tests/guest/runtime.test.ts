@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // guest: plain debug
+// timeout: 900
 /** A live process is patched with the real commands: all its threads run the new code, none waits, its data is whole. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
