@@ -140,6 +140,8 @@ static int write_page(struct mmview *view, struct mm_struct *mm,
 		return -EFAULT;
 	if (!mmview_in_arena(view, addr))
 		return mmview_override_write(view, mm, addr, buf, len);
+	if (mmview_make_room())
+		return -ENOMEM;
 	return access_remote_vm(mm, addr, (void *)buf, len,
 				FOLL_WRITE | FOLL_FORCE) == len ? 0 : -EFAULT;
 }
@@ -282,6 +284,7 @@ static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
 	struct mmview_file *vf = file->private_data;
 	struct mmview *view = vf->view;
 	void __user *uarg = (void __user *)arg;
+	struct mem_cgroup *memcg, *before;
 	struct mm_struct *mm;
 	long ret;
 
@@ -304,7 +307,9 @@ static long mmview_fop_ioctl(struct file *file, unsigned int cmd,
 		ret = mmview_state(view, uarg);
 		break;
 	case MMVIEW_IOC_FOLD:
+		memcg = charge_to(mm, &before);
 		ret = mmview_fold(view, mm);
+		charge_end(memcg, before);
 		break;
 	default:
 		ret = -ENOTTY;

@@ -49,6 +49,8 @@ static int make_private(struct mm_struct *mm, struct mmview_override *override)
 	unsigned long addr = override->addr;
 	u8 byte;
 
+	if (mmview_make_room())
+		return -ENOMEM;
 	return access_remote_vm(mm, addr, &byte, 1, FOLL_FORCE) == 1 &&
 	       access_remote_vm(mm, addr, &byte, 1,
 				FOLL_WRITE | FOLL_FORCE) == 1 ? 0 : -ENOMEM;
@@ -121,7 +123,7 @@ static void leave_all(struct mmview *view)
 	}
 }
 
-/* mmviews->mutex is held. */
+/* mmviews->mutex is held, and memory charged to the target. */
 int mmview_fold(struct mmview *view, struct mm_struct *mm)
 {
 	int err;

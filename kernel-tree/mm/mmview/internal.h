@@ -149,6 +149,20 @@ static inline struct mmview *to_mmview(struct mmview_root *root)
 #define MMVIEW_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /*
+ * A fault in the target's memory that is taken from outside may set it off: see
+ * first whether a page can be had without. The caller charges to the target.
+ */
+static inline int mmview_make_room(void)
+{
+	struct page *page = alloc_page(MMVIEW_GFP);
+
+	if (!page)
+		return -ENOMEM;
+	__free_page(page);
+	return 0;
+}
+
+/*
  * Parts that a debug kernel can take out, to show which test fails without
  * them: a file each in debugfs, mmview/without/.
  */

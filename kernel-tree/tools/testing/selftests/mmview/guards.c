@@ -10,16 +10,20 @@
  * old frames are scrubbed once a thread is out.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "mmview_kselftest.h"
 #include "remote.h"
 
 static const unsigned char spin_bytes[] = {	/* int spin(int *flag) */
@@ -433,6 +437,85 @@ static int signal_stack(void)
 	return 0;
 }
 
+/* --- uprobes -------------------------------------------------------------- */
+
+#define TRACEFS		"/sys/kernel/tracing"
+#define PROBE		"mmview/probed"
+
+static bool tell(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* In a file of its own text: a probe is set at a file's offset. */
+__attribute__((noinline, section("probed_text"))) static void probed(void (*fn)(void))
+{
+	fn();
+	asm volatile("" ::: "memory");
+}
+
+static int go_when_released(void *arg)
+{
+	struct target *t = whole = arg;
+
+	target_enter(&t->member[0]);
+	while (!atomic_load(&t->release))
+		sleep_ms(1);
+	probed(wait_for_a_byte);
+	out_again(t);
+	return 0;
+}
+
+/* The offset of an address of this program in its file. */
+static unsigned long file_offset(const void *address)
+{
+	unsigned long start, end, offset, found = 0;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+
+	CHECK(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    (uintptr_t)address >= start && (uintptr_t)address < end)
+			found = (uintptr_t)address - start + offset;
+	fclose(maps);
+	CHECK(found);
+	return found;
+}
+
+/* Its return address is the kernel's trampoline: who called is not to be seen. */
+static int under_a_uretprobe(void)
+{
+	char self[256] = "", text[512];
+	struct target *t;
+
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	if (access(TRACEFS "/uprobe_events", W_OK))
+		return KSFT_SKIP;
+	CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	t = target_start(guarded_code(), go_when_released, 0);
+	patch_everything(t);
+	snprintf(text, sizeof(text), "r:" PROBE " %s:0x%lx\n", self,
+		 file_offset((const void *)(uintptr_t)probed));
+	CHECK(tell(TRACEFS "/uprobe_events", text));
+	CHECK(tell(TRACEFS "/events/" PROBE "/enable", "1"));
+	atomic_store(&t->release, 1);
+	target_wait_inside(t, 1);
+	EVENTUALLY(target_blocked(t, &t->member[0]));
+	expect_held(t, MMVIEW_WHY_UPROBE);
+	/* Nor may a page be overridden that a probe may be in. */
+	CHECK_ERR(pwrite(view_of(t->pid), "", 1, (off_t)(uintptr_t)t->code), EBUSY);
+	expect_migration(t, 0);
+	CHECK(tell(TRACEFS "/events/" PROBE "/enable", "0"));
+	CHECK(tell(TRACEFS "/uprobe_events", "-:" PROBE "\n"));
+	return 0;
+}
+
 /* --- it ends while it is pending ------------------------------------------ */
 
 static int killed_while_pending(void)
@@ -479,6 +562,7 @@ int main(void)
 		{ "ENTRY: CHANGED holds a pc, BODY does not", entry_and_the_pc },
 		{ "ALL takes threads born meanwhile", all_takes_the_newborn },
 		{ "on a signal stack", signal_stack },
+		{ "under a uretprobe", under_a_uretprobe },
 		{ "killed while a migration is pending", killed_while_pending },
 		{ "closed while a migration is pending", closed_while_pending },
 	};
