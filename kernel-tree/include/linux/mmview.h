@@ -18,6 +18,10 @@ struct pid_namespace;
 struct pid;
 struct page;
 
+/* linux/mm.h cannot be included here. */
+int access_remote_vm(struct mm_struct *mm, unsigned long addr, void *buf,
+		     int len, unsigned int gup_flags);
+
 /* Which level of the base's page tables an entry was cleared at. */
 enum mmview_level {
 	MMVIEW_PTE,		/* maps 4 KiB pages */
@@ -95,7 +99,7 @@ void __mmview_unlink(struct mm_struct *mm, unsigned long addr,
 /*
  * An invalidation of @mm's entries begins and ends, in the same task. The
  * nesting is counted whether views exist or not: see mmviews_activate(), with
- * whose kick_all_cpus_sync() the barrier() pairs.
+ * whose barriers on all CPUs that run a task the barrier() pairs.
  */
 static inline void mmview_invalidate_start(struct mm_struct *mm,
 					   struct mmu_notifier_range *range)
@@ -212,9 +216,14 @@ struct page *__mmview_dump_page(unsigned long addr);
  * what that thread would execute. What it writes reaches every view in which
  * that text is the same.
  */
-#define mmview_access_vm(pid, mm, ...)					\
-	(mmview_active(mm) ? __mmview_access_vm(pid, mm, __VA_ARGS__) :	\
-			     access_remote_vm(mm, __VA_ARGS__))
+static inline int mmview_access_vm(struct pid *pid, struct mm_struct *mm,
+				   unsigned long addr, void *buf, int len,
+				   unsigned int gup_flags)
+{
+	return mmview_active(mm) ?
+		__mmview_access_vm(pid, mm, addr, buf, len, gup_flags) :
+		access_remote_vm(mm, addr, buf, len, gup_flags);
+}
 
 /* Pinned for reading: those that @tsk has pages of its own for become these. */
 static inline void mmview_pinned_text(struct task_struct *tsk,
@@ -270,7 +279,12 @@ static inline void mmview_drop_task(struct task_struct *tsk) { }
 static inline void mmview_mm_init(struct mm_struct *mm) { }
 static inline void mmview_mm_destroy(struct mm_struct *mm) { }
 static inline void mmview_resume(struct pt_regs *regs) { }
-#define mmview_access_vm(pid, mm, ...)	access_remote_vm(mm, __VA_ARGS__)
+static inline int mmview_access_vm(struct pid *pid, struct mm_struct *mm,
+				   unsigned long addr, void *buf, int len,
+				   unsigned int gup_flags)
+{
+	return access_remote_vm(mm, addr, buf, len, gup_flags);
+}
 static inline void mmview_pinned_text(struct task_struct *tsk,
 				      struct mm_struct *mm, unsigned long addr,
 				      struct page **pages, int nr) { }

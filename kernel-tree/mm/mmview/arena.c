@@ -32,9 +32,9 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 			       unsigned long near_end, unsigned long size,
 			       unsigned long gap)
 {
+	MA_STATE(mas, &mm->mm_mt, 0, 0);
 	unsigned long want = size + 2 * gap;
 	unsigned long low, high, limit;
-	MA_STATE(mas, &mm->mm_mt, 0, 0);
 	struct vm_area_struct *next;
 
 	low = max(mmap_min_addr, PAGE_SIZE);

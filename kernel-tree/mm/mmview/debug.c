@@ -5,6 +5,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
@@ -32,12 +33,7 @@ static const char *const part_names[MMVIEW_PARTS] = {
 
 static bool every;
 
-static int __init every_setup(char *unused)
-{
-	every = true;
-	return 1;
-}
-__setup("mmview_every", every_setup);
+core_param(mmview_every, every, bool, 0);
 
 /* The page that the program starts in becomes an override, with its own bytes. */
 static int enter_view(struct mm_struct *mm, unsigned long ip)

@@ -56,9 +56,11 @@ static int make_private(struct mm_struct *mm, struct mmview_override *override)
 				FOLL_WRITE | FOLL_FORCE) == 1 ? 0 : -ENOMEM;
 }
 
+typedef int (*override_fn)(struct mm_struct *mm,
+			   struct mmview_override *override);
+
 static int for_each_override(struct mmview *view, struct mm_struct *mm,
-			     int (*what)(struct mm_struct *mm,
-					 struct mmview_override *override))
+			     override_fn what)
 {
 	struct mmview_override *override;
 	unsigned long index;

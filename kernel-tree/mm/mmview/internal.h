@@ -35,7 +35,7 @@
  * those to end (see mmviews_activate()).
  */
 struct mmviews {
-	struct mutex mutex;
+	struct mutex mutex;		/* building, sealing, folding */
 	spinlock_t lock;		/* a leaf, interrupts off; see above */
 	bool active;
 	struct list_head views;		/* [L] of struct mmview, newest first */

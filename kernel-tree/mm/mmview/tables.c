@@ -247,8 +247,9 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
  * Does the base's entry let a user do this? For a write it must be dirty
  * already; if not, the base has to take the fault first. An entry that was
  * never accessed will do: on x86 a read fault leaves the accessed bit to the
- * hardware (see mark_accessed()). And an execution that found nothing present has to find the mirror first, which
- * forbids it: the base would not, access_error() goes by X86_PF_PROT.
+ * hardware (see mark_accessed()). And an execution that found nothing present
+ * has to find the mirror first, which forbids it: the base would not, for
+ * access_error() goes by X86_PF_PROT.
  */
 static bool base_permits(u64 value, unsigned long error_code)
 {
