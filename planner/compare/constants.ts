@@ -6,6 +6,7 @@
 import { bytesAt, sectionAt } from '../elf/image.js';
 import { viewOf } from '../elf/symbols.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
+import type { Reference } from './references.js';
 import type { Side } from './side.js';
 
 /** The widest operand that one instruction loads. */
@@ -16,18 +17,19 @@ export interface JumpTable {
   readonly targets: readonly number[];
 }
 
-/** Bytes of the constant at `address`, without zeros that may be padding. */
-export function constantBytes(side: Side, address: number, loaded: boolean): Uint8Array {
-  const size = constantSize(side, address, loaded);
-  const bytes = bytesAt(side.image, address, size) ?? new Uint8Array(0);
+/** Bytes of the constant, without zeros that may be padding. */
+export function constantBytes(side: Side, reference: Reference): Uint8Array {
+  const size = constantSize(side, reference);
+  const bytes = bytesAt(side.image, reference.address, size) ?? new Uint8Array(0);
   let end = bytes.length;
   // zeros that the loader fills in are none
-  while (end > 0 && bytes[end - 1] === 0 && !side.image.relocations.has(address + end - 8)) end--;
+  while (end > 0 && bytes[end - 1] === 0 && !side.image.relocations.has(reference.address + end - 8)) end--;
   return bytes.subarray(0, end);
 }
 
-/** Room of the constant at `address`; `loaded`: an instruction reads it itself, instead of taking its address. */
-export function constantSize(side: Side, address: number, loaded: boolean): number {
+/** Bytes of the constant that a reference means: what the instruction loads, or all that may belong to it. */
+export function constantSize(side: Side, { address, loaded, width }: Reference): number {
+  if (loaded && width) return width;
   const next = side.nextStart(address);
   if (loaded) return Math.min(next - address, WIDEST);
   const section = sectionAt(side.image, address);

@@ -13,10 +13,12 @@ export interface Context {
   readonly after: Side;
   readonly functions: Pairing<CodeFunction>;
   readonly objects: Pairing<DataObject>;
-  /** Answers already found for pairs of constant objects, so that circles end. */
+  /** Answers already found for pairs of constant objects, by the new one. */
   readonly equalObjects: Map<DataObject, boolean>;
-  /** Pairs of unnamed constants that are being compared. */
-  readonly constantsInHand: Set<string>;
+  /** The same for unnamed constants, by both addresses and the size. */
+  readonly equalConstants: Map<string, boolean>;
+  /** What takes back each yes among these answers, in their order. */
+  readonly taken: (() => void)[];
 }
 
 export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
@@ -45,6 +47,7 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
       (object) => isConstant(object.section),
     ),
     equalObjects: new Map(),
-    constantsInHand: new Set(),
+    equalConstants: new Map(),
+    taken: [],
   };
 }

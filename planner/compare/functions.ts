@@ -10,6 +10,7 @@ import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { jumpTableAt, textAt } from './constants.js';
 import type { Context } from './context.js';
+import { operandSize } from './operand.js';
 import { type Reference, sameReference } from './references.js';
 import { describe, type Referent, referentAt } from './referent.js';
 import type { Side } from './side.js';
@@ -29,7 +30,9 @@ export function instructionsOf(fn: CodeFunction): Instruction[] {
 
 export function referenceOf(fn: CodeFunction, instruction: Instruction): Reference {
   const { offset, length, distance, kind } = instruction;
-  return { from: fn, address: fn.address + offset + length + distance, loaded: kind === Kind.memory };
+  const address = fn.address + offset + length + distance;
+  if (kind !== Kind.memory) return { from: fn, address, loaded: false };
+  return { from: fn, address, loaded: true, width: operandSize(fn, instruction) ?? 0 };
 }
 
 export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction): boolean {

@@ -22,6 +22,8 @@ export interface Reference {
   readonly address: number;
   /** An instruction loads from there, instead of taking the address. */
   readonly loaded: boolean;
+  /** Bytes that it loads; 0 if that is not known, or nothing is loaded. */
+  readonly width?: number;
 }
 
 export function sameReference(context: Context, a: Reference, b: Reference): boolean {
@@ -70,13 +72,32 @@ function samePlace(context: Context, a: CodeFunction, aOffset: number, b: CodeFu
 export function sameObject(context: Context, a: DataObject, b: DataObject): boolean {
   if (context.objects.oldOf.get(b) !== a) return false;
   if (!isConstant(b.section)) return true;
-  const known = context.equalObjects.get(b);
+  return answered(
+    context,
+    context.equalObjects,
+    b,
+    () => a.size === b.size && sameBytes(context, a.address, b.address, a.size),
+  );
+}
+
+/**
+ * The answer for constants that may point at themselves or each other: while it is worked out it is taken to be yes, so that
+ * circles end. A no takes back every yes that was found on the way, because it may have rested on this one.
+ */
+function answered<Key>(context: Context, answers: Map<Key, boolean>, key: Key, find: () => boolean): boolean {
+  const known = answers.get(key);
   if (known !== undefined) return known;
-  // a table that points at itself is equal if nothing else differs
-  context.equalObjects.set(b, true);
-  const equal = a.size === b.size && sameBytes(context, a.address, b.address, a.size);
-  context.equalObjects.set(b, equal);
-  return equal;
+  const { taken } = context;
+  const start = taken.length;
+  answers.set(key, true);
+  taken.push(() => answers.delete(key));
+  if (find()) {
+    if (start === 0) taken.length = 0;
+    return true;
+  }
+  for (const takeBack of taken.splice(start)) takeBack();
+  answers.set(key, false);
+  return false;
 }
 
 /** Equal content of `size` bytes of data, with what relocations fill in compared by meaning. */
@@ -129,16 +150,11 @@ function sameConstant(context: Context, a: Reference, b: Reference): boolean {
       return true;
     }
   }
-  const old = constantBytes(before, a.address, a.loaded);
-  const now = constantBytes(after, b.address, b.loaded);
+  const old = constantBytes(before, a);
+  const now = constantBytes(after, b);
   if (old.length !== now.length) return false;
-  // constants that lead back to themselves are equal if nothing else differs
-  const key = `${a.address} ${b.address}`;
-  if (context.constantsInHand.has(key)) return true;
-  context.constantsInHand.add(key);
-  const equal = sameBytes(context, a.address, b.address, old.length);
-  context.constantsInHand.delete(key);
-  return equal;
+  const key = `${a.address} ${b.address} ${old.length}`;
+  return answered(context, context.equalConstants, key, () => sameBytes(context, a.address, b.address, old.length));
 }
 
 function sameTarget(context: Context, a: number, b: number): boolean {

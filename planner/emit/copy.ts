@@ -82,12 +82,13 @@ export class DataCopier {
   }
 
   /** An unnamed constant, with all that may be one with it. */
-  constant({ from, address, loaded }: Reference, place: Place): Binding | null {
+  constant(reference: Reference, place: Place): Binding | null {
+    const { from, address, loaded } = reference;
     const { after } = this.#binder.plan.context;
     const piece = (from === null ? null : pieceOf(after, from, address)) ??
       (loaded ? null : wholeText(after, address)) ?? {
         start: address,
-        end: address + constantSize(after, address, loaded),
+        end: address + constantSize(after, reference),
         text: false,
       };
     const copy = piece.text ? this.#text(piece) : this.#piece(piece, place);

@@ -70,7 +70,8 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
   for (const instruction of instructionsOf(fn)) {
     const { offset, fieldAt, fieldSize, length, kind } = instruction;
     if (fieldSize === 0) continue;
-    const { address, loaded } = referenceOf(fn, instruction);
+    const reference = referenceOf(fn, instruction);
+    const { address } = reference;
     const direct = isBranch(kind);
     const end = fn.address + fn.size;
     // clang lets paths that are never taken lead to the function's end
@@ -91,7 +92,7 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
         );
       continue;
     }
-    const to = binder.bind({ from: fn, address, loaded }, { at, direct, fn });
+    const to = binder.bind(reference, { at, direct, fn });
     if (to === null) continue;
     bytes.fill(0, field, field + 4);
     builder.relocate(section, field, typeFor(to, direct), to, fieldAt - length);

@@ -52,13 +52,12 @@ function piecesOf(side: Side, unit: CodeFunction): Piece[] {
   for (const part of [unit, ...unit.parts])
     for (const instruction of instructionsOf(part)) {
       if (instruction.fieldSize === 0) continue;
-      const { address, loaded } = referenceOf(part, instruction);
+      const reference = referenceOf(part, instruction);
+      const { address, loaded } = reference;
       if (referentAt(side, address).kind !== 'constant' || (!loaded && jumpTableAt(side, address, part) !== null))
         continue;
       const text = loaded ? null : wholeText(side, address);
-      found.push(
-        text ?? { start: address, end: address + Math.max(1, constantSize(side, address, loaded)), text: false },
-      );
+      found.push(text ?? { start: address, end: address + Math.max(1, constantSize(side, reference)), text: false });
     }
   found.sort((a, b) => a.start - b.start || b.end - a.end);
   const joined: Piece[] = [];
