@@ -2,6 +2,8 @@
 /** What comparison found, before anybody judges it or makes code of it. */
 import type { Context } from './compare/context.js';
 import { reasonsFor, sameFunction } from './compare/functions.js';
+import { differOnlyInLines } from './compare/line-numbers.js';
+import type { FunctionPair } from './compare/number-differences.js';
 import { sameBytes, sameObject } from './compare/references.js';
 import { isConstant, isWritable } from './elf/sections.js';
 import { type CodeFunction, unitOf } from './match/functions.js';
@@ -23,6 +25,8 @@ export interface ObjectChange {
 export interface Plan {
   readonly context: Context;
   readonly modified: readonly ModifiedUnit[];
+  /** Functions that differ in line numbers only: they stay as they are. */
+  readonly lineOnly: readonly FunctionPair[];
   readonly added: readonly CodeFunction[];
   readonly removed: readonly CodeFunction[];
   readonly objects: readonly ObjectChange[];
@@ -31,12 +35,15 @@ export interface Plan {
 export function makePlan(context: Context): Plan {
   const { functions, before, after } = context;
   const changedUnits = new Set<CodeFunction>();
+  const differing: FunctionPair[] = [];
   for (const fn of after.functions) {
     const old = functions.oldOf.get(fn);
     if (old === undefined) {
       if (fn.parent) changedUnits.add(fn.parent);
-    } else if (!sameFunction(context, old, fn)) changedUnits.add(unitOf(fn));
+    } else if (!sameFunction(context, old, fn)) differing.push({ old, new: fn });
   }
+  const cosmetic = differOnlyInLines(context, differing);
+  for (const pair of differing) if (!cosmetic.has(pair)) changedUnits.add(unitOf(pair.new));
   // a .cold part that is gone leaves its parent changed too, even if the parent's own instructions agree
   for (const fn of before.functions)
     if (fn.parent && !functions.newOf.has(fn)) {
@@ -52,10 +59,20 @@ export function makePlan(context: Context): Plan {
   return {
     context,
     modified,
+    lineOnly: unitsOf(context, cosmetic).filter((pair) => !changedUnits.has(pair.new)),
     added: after.functions.filter((fn) => !fn.parent && !functions.oldOf.has(fn)),
     removed: before.functions.filter((fn) => !fn.parent && !functions.newOf.has(fn)),
     objects: objectChanges(context),
   };
+}
+
+/** The functions that pairs of functions and parts belong to, in order of address. */
+function unitsOf({ functions }: Context, pairs: Iterable<FunctionPair>): FunctionPair[] {
+  const units = new Set([...pairs].map((pair) => unitOf(pair.new)));
+  return [...units]
+    .flatMap((now) => functions.oldOf.get(now) ?? [])
+    .map((old) => ({ old, new: functions.newOf.get(old)! }))
+    .sort((a, b) => a.old.address - b.old.address);
 }
 
 function unitReasons(context: Context, old: CodeFunction, now: CodeFunction): string[] {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * Pairs what has names: by name, then by name and source file, then, for what compilers number (`.constprop.0`, `.isra.1`,
- * `count.2`), by the name without its numbers, taking equal content first and order after that.
+ * `count.2`), by the name without its numbers, taking equal content first and order after that. Last come names that differ in
+ * a number anywhere (`check_120` made with `__LINE__`), if their content is equal.
  *
  * A pair is a claim that both are the same thing, not that they are equal.
  */
@@ -72,6 +73,13 @@ export function pairNamed<T extends Named>(
       if (telling(b) ? several && rest.after.includes(b) : renumbered) guessed.add(b);
     }
   }
+  // __LINE__ may be part of a name: the rest of it and the content must tell
+  for (const { before, after } of groups(({ name, file }) => `${file}\0${numberless(name)}`))
+    for (const b of after) {
+      const same = (a: T) => !newOf.has(a) && a.name !== b.name && telling(a) && content(a) === content(b);
+      const a = telling(b) ? before.find(same) : undefined;
+      if (a !== undefined) join(a, b);
+    }
   return { oldOf, newOf, guessed };
 }
 
@@ -79,3 +87,6 @@ export function pairNamed<T extends Named>(
 export function plainName(name: string): string {
   return name.replace(/\.\d+(?=\.|$)/g, '');
 }
+
+/** The name with each number in it as one sign; itself if there is none. */
+const numberless = (name: string): string => name.replace(/\d+/g, '#');

@@ -5,6 +5,7 @@ import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
 import { entry } from './entry.js';
 import { layoutChanged } from './layout/layout-changed.js';
+import { lineOnly } from './line-only.js';
 import { overlap } from './overlap.js';
 import type { Judged, Rule, RuleFinding } from './rule.js';
 import { signature } from './signature.js';
@@ -23,6 +24,7 @@ const rules: readonly Rule[] = [
   overlap,
   threadLocal,
   alwaysRunning,
+  lineOnly,
 ];
 
 /** Codes that --allow may name. */
