@@ -5,7 +5,6 @@
  *
  * Status: 0 written; 2 wrong usage or unusable input; 3 nothing that runs differs; 4 refused. 1 is Node's own, for a fault of ours.
  */
-import { spawnSync } from 'node:child_process';
 import { Command, CommanderError, Option } from 'commander';
 import pc from 'picocolors';
 import { patchNameOf } from './build/outputs.js';
@@ -14,10 +13,16 @@ import { allowance, allowHelp, complain, gather, print, sameFile, status, UsageE
 import { diff } from './diff.js';
 import { PlannerError } from './error.js';
 import { FileError, readElfFile, writeWhole } from './files.js';
+import { piecesOf } from './inspect/pieces.js';
+import { patchJson, patchText, sha256 } from './inspect/report.js';
+import { listingJson, sideBySide } from './inspect/side-by-side.js';
 import { readPatch } from './patch-file/read.js';
 import { writePatch } from './patch-file/write.js';
 import { printable } from './printable.js';
-import { diffJson, diffText, findingText, patchJson, patchText } from './report.js';
+import { diffJson, diffText, findingText } from './report.js';
+
+/** Columns of a listing that does not go to a terminal. */
+const WIDTH = 132;
 
 interface DiffFlags {
   readonly output: string;
@@ -57,15 +62,16 @@ function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
 function runInspect(path: string, flags: { readonly json?: true; readonly disasm?: true }): number {
   const bytes = readElfFile(path);
   const patch = readPatch(bytes);
-  print(flags.json ? JSON.stringify(patchJson(patch), null, 2) : patchText(patch));
-  if (flags.disasm && !flags.json) {
-    const {
-      stdout,
-      error,
-      status: code,
-    } = spawnSync('objdump', ['-dr', '--no-show-raw-insn', path], { encoding: 'utf8', maxBuffer: 1 << 28 });
-    if (error || code !== 0) throw new UsageError('--disasm needs objdump; install the package binutils');
-    print(stdout.trimEnd());
+  const hash = sha256(bytes);
+  if (flags.json) {
+    const listing = flags.disasm ? { disassembly: listingJson(piecesOf(patch)) } : {};
+    print(JSON.stringify({ ...patchJson(patch, hash), ...listing }, null, 2));
+    return status.ok;
+  }
+  print(patchText(patch, hash));
+  if (flags.disasm) {
+    const width = process.stdout.columns ?? (Number(process.env.COLUMNS) || WIDTH);
+    print(`\n${sideBySide(piecesOf(patch), { width, colour: process.stdout.isTTY && pc.isColorSupported })}`);
   }
   return status.ok;
 }
@@ -92,7 +98,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .description('show what is in a patch file')
     .argument('<file>', 'the patch file')
     .option('--json', 'one JSON object on stdout')
-    .option('--disasm', 'disassemble its code with objdump')
+    .option('--disasm', 'old and new code side by side')
     .action((path: string, flags: { json?: true; disasm?: true }) => finish(runInspect(path, flags)));
   program
     .command('build')

@@ -11,6 +11,7 @@ import type { ElfImage } from './elf/image.js';
 import { openElf } from './elf/open.js';
 import { isCode } from './elf/sections.js';
 import { type Emitted, emit } from './emit/emit.js';
+import { originalsOf } from './emit/original.js';
 import type { CodeFunction } from './match/functions.js';
 import { PATCH_NAME } from './patch-file/format.js';
 import type { Finding, Patch, PatchTarget, ReplacedFunction } from './patch-file/model.js';
@@ -177,7 +178,20 @@ function makePatch(
   });
   const { sections, symbols } = builder;
   const relocations = [...builder.relocations].sort((a, b) => a.section - b.section || a.offset - b.offset);
-  return { schema: 1, name, tool: TOOL, target, sections, symbols, relocations, functions, unwind, notes };
+  const original = originalsOf(plan);
+  return {
+    schema: 1,
+    name,
+    tool: TOOL,
+    target,
+    sections,
+    symbols,
+    relocations,
+    functions,
+    unwind,
+    original,
+    notes,
+  };
 }
 
 const extent = (thing: { address: number; size: number } | null): Extent | null =>

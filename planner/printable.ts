@@ -26,3 +26,13 @@ export function printableText(bytes: Uint8Array): string | null {
   }
   return isPrintable(text) ? text : null;
 }
+
+/** Bytes that are valid UTF-8 in quotes, escaped, and cut to `most` characters; null for others. */
+export function quotedText(bytes: Uint8Array, most: number): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return printable(JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text));
+  } catch {
+    return null;
+  }
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Results as text for people and as JSON for programs. Makes strings; prints nothing. */
 import type { DiffResult } from './diff.js';
-import type { Finding, Patch } from './patch-file/model.js';
+import type { Finding } from './patch-file/model.js';
 
 const FEW_REASONS = 3;
 
@@ -47,44 +47,3 @@ export function diffText(result: DiffResult, explain: boolean): string {
 }
 
 export const findingText = ({ code, message }: Finding): string => `${code}: ${message}`;
-
-/** The object that `planner inspect --json` prints. */
-export function patchJson(patch: Patch): unknown {
-  const { schema, name, tool, target, sections, symbols, relocations, functions, unwind, notes } = patch;
-  return {
-    schema,
-    name,
-    tool,
-    target,
-    functions: functions.map((fn) => ({
-      name: fn.name,
-      old: { ...fn.old, bytes: Buffer.from(fn.old.bytes).toString('hex') },
-      new: fn.new,
-      oldParts: fn.oldParts,
-    })),
-    sections: sections.map(({ name: section, kind, align, size }) => ({ name: section, kind, align, size })),
-    symbols: symbols.map(({ name: symbol, binding }) => ({ name: symbol, ...binding })),
-    relocations: relocations.length,
-    unwind,
-    notes,
-  };
-}
-
-export function patchText(patch: Patch): string {
-  const { name, tool, target, sections, symbols, relocations, functions, unwind, notes } = patch;
-  const bytes = (kind: string) =>
-    sections.filter((section) => section.kind === kind).reduce((sum, { size }) => sum + size, 0);
-  const bound = (kind: string) => symbols.filter(({ binding }) => binding.kind === kind).length;
-  return [
-    `${name}, made by ${tool}`,
-    `  for      ${target.name} (${target.kind}, build id ${target.buildId})`,
-    ...functions.map(
-      ({ name: fn, old, new: now }) =>
-        `  replaces ${fn}  ${old.size} bytes at 0x${old.address.toString(16)}, ${old.room} of room → ${now.size} bytes`,
-    ),
-    `  carries  ${bytes('code')} bytes of code, ${bytes('rodata')} of constants, ${bytes('data')} of data, ${bytes('bss')} of zeros`,
-    `  refers   to ${bound('target')} places of the target and ${bound('import')} of other objects, in ${relocations.length} relocations`,
-    ...(unwind.length === 0 ? [] : [`  unwinds  ${unwind.length} functions that C++ exceptions may pass through`]),
-    ...(notes.length === 0 ? ['  notes    none'] : notes.map((note) => `  note     ${findingText(note)}`)),
-  ].join('\n');
-}

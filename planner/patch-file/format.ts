@@ -7,7 +7,7 @@
  *     .text.NAME .rodata.* .data.* .bss.*   what is loaded, and .rela.* for each that needs it
  *     .symtab .strtab                       patch symbols are defined in a section, target symbols are absolute with their
  *                                           link-time address, imports are undefined and global or weak, NAME@VERSION
- *     .driftpatch.plan                      JSON: name, tool, target, replaced functions, notes
+ *     .driftpatch.plan                      JSON: name, tool, target, replaced functions with their old code, notes
  *     .note.driftpatch                      schema, build id of the target, SHA-256 of the file with these 32 bytes as zeros
  *     .shstrtab
  */

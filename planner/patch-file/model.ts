@@ -79,6 +79,16 @@ export interface ReplacedFunction {
   readonly oldParts: readonly { readonly address: LinkAddress; readonly size: number }[];
 }
 
+/** Old code, kept for people who review the patch: nothing is applied by it. */
+export interface OriginalCode {
+  /** Of the function, or of its part. */
+  readonly name: string;
+  readonly address: LinkAddress;
+  readonly code: Uint8Array;
+  /** What the instruction at an offset refers to, by name or, for a text, by its words in quotes. */
+  readonly names: readonly { readonly at: number; readonly name: string }[];
+}
+
 export interface Finding {
   readonly code: string;
   readonly symbol: string | null;
@@ -100,6 +110,8 @@ export interface Patch {
    * unwinder must know the patch's .eh_frame.
    */
   readonly unwind: readonly string[];
+  /** The old code of `functions` and of their parts. */
+  readonly original: readonly OriginalCode[];
   /** The safety report: notes, and refusals that the author allowed. */
   readonly notes: readonly Finding[];
 }

@@ -8,11 +8,11 @@ import { linkAddress } from '../addresses.js';
 import { isPrintable, printable } from '../printable.js';
 import { PatchFileError } from './error.js';
 import { LIMITS, PATCH_NAME } from './format.js';
-import type { Finding, Patch, PatchSection, PatchTarget, ReplacedFunction } from './model.js';
+import type { Finding, OriginalCode, Patch, PatchSection, PatchTarget, ReplacedFunction } from './model.js';
 
-export type PlanPart = Pick<Patch, 'name' | 'tool' | 'target' | 'functions' | 'unwind' | 'notes'>;
+export type PlanPart = Pick<Patch, 'name' | 'tool' | 'target' | 'functions' | 'unwind' | 'original' | 'notes'>;
 
-export function encodePlan({ name, tool, target, functions, unwind, notes }: PlanPart): Uint8Array {
+export function encodePlan({ name, tool, target, functions, unwind, original, notes }: PlanPart): Uint8Array {
   const plan = {
     name,
     tool,
@@ -24,6 +24,12 @@ export function encodePlan({ name, tool, target, functions, unwind, notes }: Pla
       oldParts: fn.oldParts.map(({ address, size }) => ({ address, size })),
     })),
     unwind: [...unwind],
+    original: original.map(({ name: part, address, code, names }) => ({
+      name: part,
+      address,
+      code: Buffer.from(code).toString('base64'),
+      names: names.map(({ at, name: to }) => [at, to]),
+    })),
     notes: notes.map(({ code, symbol, message }) => ({ code, symbol, message })),
   };
   return Uint8Array.from(Buffer.from(`${JSON.stringify(plan, null, 1)}\n`));
@@ -56,6 +62,9 @@ export function decodePlan(bytes: Uint8Array, sections: readonly PatchSection[])
     target: decodeTarget(plan.target),
     functions: functions.map((entry, i) => decodeFunction(entry, `functions[${i}]`, sections)),
     unwind: list(plan.unwind, 'unwind', LIMITS.functions).map((entry, i) => text(entry, `unwind[${i}]`, LIMITS.name)),
+    original: list(plan.original, 'original', LIMITS.functions).map((entry, i) =>
+      decodeOriginal(entry, `original[${i}]`),
+    ),
     notes: list(plan.notes, 'notes', LIMITS.notes).map((entry, i) => decodeFinding(entry, `notes[${i}]`)),
   };
 }
@@ -102,6 +111,25 @@ function decodeFunction(value: unknown, at: string, sections: readonly PatchSect
       return {
         address: linkAddress(number(part.address, `${at}.oldParts[${i}].address`, 2 ** 47)),
         size: number(part.size, `${at}.oldParts[${i}].size`, 2 ** 32),
+      };
+    }),
+  };
+}
+
+function decodeOriginal(value: unknown, at: string): OriginalCode {
+  const original = fields(value, at);
+  const base64 = original.code;
+  const code = Uint8Array.from(Buffer.from(typeof base64 === 'string' ? base64 : '', 'base64'));
+  if (Buffer.from(code).toString('base64') !== base64) throw wrong(`${at}.code`, 'bytes in base 64', base64);
+  return {
+    name: text(original.name, `${at}.name`, LIMITS.name),
+    address: linkAddress(number(original.address, `${at}.address`, 2 ** 47)),
+    code,
+    names: list(original.names, `${at}.names`, code.length).map((entry, i) => {
+      const [offset, name] = list(entry, `${at}.names[${i}]`, 2);
+      return {
+        at: number(offset, `${at}.names[${i}]`, code.length - 1),
+        name: text(name, `${at}.names[${i}]`, LIMITS.name),
       };
     }),
   };

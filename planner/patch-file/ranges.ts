@@ -4,7 +4,7 @@
  * held against each other: a byte that belonged to two functions would get two detours, or be guarded for the wrong one.
  */
 import { damaged } from './container.js';
-import type { ReplacedFunction } from './model.js';
+import type { OriginalCode, ReplacedFunction } from './model.js';
 
 interface Range {
   readonly name: string;
@@ -28,6 +28,16 @@ export function checkRanges(functions: readonly ReplacedFunction[]): void {
     bySection.set(now.section, list);
   }
   for (const list of bySection.values()) disjoint(list, 'the new code of another function');
+}
+
+/** Throws PatchFileError if code that is shown to reviewers is not that of a replaced function or its part. */
+export function checkOriginals(original: readonly OriginalCode[], functions: readonly ReplacedFunction[]): void {
+  const sizes = new Map<number, number>();
+  for (const { old, oldParts } of functions)
+    for (const { address, size } of [old, ...oldParts]) sizes.set(address, size);
+  for (const { name, address, code } of original)
+    if (sizes.get(address) !== code.length)
+      throw damaged(name, 'the old code of a replaced function', `${code.length} bytes at 0x${address.toString(16)}`);
 }
 
 function disjoint(ranges: readonly Range[], other: string): void {

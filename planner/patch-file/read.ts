@@ -25,7 +25,7 @@ import {
 import type { Patch, PatchRelocation, PatchSection, PatchSymbol, SectionKind } from './model.js';
 import { checkNote } from './note.js';
 import { decodePlan } from './plan-section.js';
-import { checkRanges } from './ranges.js';
+import { checkOriginals, checkRanges } from './ranges.js';
 
 /** The patch in `file`; throws PatchFileError. */
 export function readPatch(file: Uint8Array): Patch {
@@ -43,6 +43,7 @@ export function readPatch(file: Uint8Array): Patch {
   if (plan.target.buildId !== buildId)
     throw damaged('target.buildId', `${buildId} as in the note`, plan.target.buildId);
   checkRanges(plan.functions);
+  checkOriginals(plan.original, plan.functions);
   return { schema, ...plan, sections, symbols, relocations };
 }
 

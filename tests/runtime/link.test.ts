@@ -40,6 +40,7 @@ function patchOf(parts: Partial<Patch>): Patch {
     relocations: [],
     functions: [],
     unwind: [],
+    original: [],
     notes: [],
     ...parts,
   };

@@ -29,6 +29,7 @@ export function patchOf({ buildId, address, bytes }: Victim): Patch {
       },
     ],
     unwind: [],
+    original: [],
     notes: [],
   };
 }

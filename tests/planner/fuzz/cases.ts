@@ -4,8 +4,11 @@
  * whatever else happens is a find.
  */
 import { diff, PlannerError, readPatch, writePatch } from '../../../planner/index.js';
+import { piecesOf } from '../../../planner/inspect/pieces.js';
+import { patchJson, patchText, sha256 } from '../../../planner/inspect/report.js';
+import { sideBySide } from '../../../planner/inspect/side-by-side.js';
 import { isPrintable } from '../../../planner/printable.js';
-import { diffJson, diffText, patchJson, patchText } from '../../../planner/report.js';
+import { diffJson, diffText } from '../../../planner/report.js';
 import { damaged } from './mutate.js';
 import { damagedPatch } from './patches.js';
 import { type Random, randomOf } from './random.js';
@@ -63,10 +66,9 @@ function tryDiff(old: Uint8Array, now: Uint8Array): Outcome {
 
 function tryPatch(bytes: Uint8Array): Outcome {
   const patch = readPatch(bytes);
-  JSON.stringify(patchJson(patch));
-  const odd = patchText(patch)
-    .split('\n')
-    .find((line) => !isPrintable(line));
+  JSON.stringify(patchJson(patch, sha256(bytes)));
+  const listing = sideBySide(piecesOf(patch), { width: 100, colour: false });
+  const odd = `${patchText(patch, sha256(bytes))}\n${listing}`.split('\n').find((line) => !isPrintable(line));
   if (odd !== undefined) return { find: `unprintable: ${JSON.stringify(odd)}` };
   readPatch(writePatch(patch));
   return { kind: 'read' };
