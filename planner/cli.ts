@@ -5,11 +5,12 @@
  *
  * Status: 0 written; 2 wrong usage or unusable input; 3 nothing that runs differs; 4 refused. 1 is Node's own, for a fault of ours.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { patchNameOf } from './build/outputs.js';
 import type { BuildFlags } from './cli-build.js';
 import { allowance, allowHelp, complain, gather, print, sameFile, status, UsageError } from './cli-shared.js';
+import { debugFileFor } from './debug-files.js';
 import { diff } from './diff.js';
 import { PlannerError } from './error.js';
 import { FileError, readElfFile, writeWhole } from './files.js';
@@ -34,16 +35,17 @@ interface DiffFlags {
 }
 
 function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
-  if (flags.oldDebug !== undefined || flags.newDebug !== undefined)
-    throw new UsageError(
-      'separate debug files are not supported yet; give files with their own .symtab and .debug_info',
-    );
   const output = flags.output;
   for (const path of [oldPath, newPath])
     if (sameFile(path, output)) throw new UsageError(`-o ${output} would overwrite ${path}; give another name`);
   const name = patchNameOf(output);
   const allow = flags.allow.map(allowance);
-  const result = diff(readElfFile(oldPath), readElfFile(newPath), { oldName: oldPath, newName: newPath, name, allow });
+  const [old, now] = [readElfFile(oldPath), readElfFile(newPath)];
+  const debug = {
+    oldDebug: debugFileFor(oldPath, old, flags.oldDebug),
+    newDebug: debugFileFor(newPath, now, flags.newDebug),
+  };
+  const result = diff(old, now, { oldName: oldPath, newName: newPath, name, allow, ...debug });
   if (result.patch) writeWhole(output, writePatch(result.patch));
   if (flags.json) print(JSON.stringify(diffJson(result, oldPath, result.patch ? output : null), null, 2));
   else if (result.differs) print(diffText(result, flags.explain === true));
@@ -90,8 +92,8 @@ function makeProgram(finish: (code: number) => void): Command {
     .option('--json', 'one JSON object on stdout')
     .option('--explain', 'every reason for every function')
     .option('--allow <code[:symbol]>', allowHelp, gather, [])
-    .addOption(new Option('--old-debug <file>').hideHelp())
-    .addOption(new Option('--new-debug <file>').hideHelp())
+    .option('--old-debug <file>', 'symbols and debugging information of OLD, if it is stripped and they are not found')
+    .option('--new-debug <file>', 'the same of NEW')
     .action((oldPath: string, newPath: string, flags: DiffFlags) => finish(runDiff(oldPath, newPath, flags)));
   program
     .command('inspect')

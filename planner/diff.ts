@@ -8,7 +8,7 @@ import { linkAddress } from './addresses.js';
 import { makeContext } from './compare/context.js';
 import { ElfError } from './elf/error.js';
 import type { ElfImage } from './elf/image.js';
-import { openElf } from './elf/open.js';
+import { type DebugFile, openElf } from './elf/open.js';
 import { isCode } from './elf/sections.js';
 import { type Emitted, emit } from './emit/emit.js';
 import { originalsOf } from './emit/original.js';
@@ -33,6 +33,9 @@ export interface DiffOptions {
   /** What messages call the files; the old one's name also goes into the patch, without folders. */
   readonly oldName?: string;
   readonly newName?: string;
+  /** Where the symbols and the debugging information are if the files are stripped. */
+  readonly oldDebug?: DebugFile | null;
+  readonly newDebug?: DebugFile | null;
   /** The patch's name: [A-Za-z0-9._+-]{1,64}. */
   readonly name?: string;
   readonly allow?: readonly Allowance[];
@@ -77,8 +80,8 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
   const start = performance.now();
   const name = options.name ?? 'patch';
   if (!PATCH_NAME.test(name)) throw new RangeError(`a patch's name must match ${PATCH_NAME}: ${JSON.stringify(name)}`);
-  const oldImage = openElf(oldBytes, options.oldName ?? 'the old file');
-  const newImage = openElf(newBytes, options.newName ?? 'the new file');
+  const oldImage = openElf(oldBytes, options.oldName ?? 'the old file', { debug: options.oldDebug ?? null });
+  const newImage = openElf(newBytes, options.newName ?? 'the new file', { debug: options.newDebug ?? null });
   const target = targetOf(oldImage);
   const opened = performance.now();
   const context = makeContext(oldImage, newImage);

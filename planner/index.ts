@@ -25,6 +25,7 @@ export {
   type FunctionChange,
 } from './diff.js';
 export { ElfError, type ElfErrorCode, type ElfErrorFacts } from './elf/error.js';
+export type { DebugFile } from './elf/open.js';
 export { PlannerError } from './error.js';
 export { PatchFileError, type PatchFileErrorCode } from './patch-file/error.js';
 export type * from './patch-file/model.js';

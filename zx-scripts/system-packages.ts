@@ -30,6 +30,7 @@ export const reasons = {
   'libsasl2-dev': 'memcached is built with it',
   'g++': 'links what the planner is measured over',
   'llvm-14-dev': "the planner is measured over LLVM's libraries",
+  dwz: "shrinks debug files, which the planner's tests then read",
   binutils: 'objdump, which the planner is measured against',
   diffutils: 'diff, which the planner is measured against',
   zstd: 'unpacks the corpus',
@@ -60,7 +61,7 @@ export const forImage: readonly SystemPackage[] = [
   ...(['mmdebstrap', 'e2fsprogs', 'util-linux'] as const),
   ...(process.getuid?.() === 0 ? [] : (['fakeroot'] as const)),
 ];
-export const forTests: readonly SystemPackage[] = ['gcc', 'g++', 'clang', 'libc6-dev', 'binutils'];
+export const forTests: readonly SystemPackage[] = ['gcc', 'g++', 'clang', 'libc6-dev', 'binutils', 'dwz'];
 export const forMemcached: readonly SystemPackage[] = [
   ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'libevent-dev', 'libsasl2-dev'] as const),
 ];

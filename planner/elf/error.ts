@@ -16,6 +16,7 @@ const rows = {
   BUILD_ID_MISSING: 'there is no build id',
   DIFFERENT: 'the two files are not builds of one program',
   DEBUG: 'the debugging information is wrong',
+  DEBUG_MISMATCH: 'the debug file belongs to another file',
 } as const;
 
 export type ElfErrorCode = keyof typeof rows;

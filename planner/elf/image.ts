@@ -6,6 +6,7 @@
  * enter a patch.
  */
 import type { TargetKind } from '../patch-file/model.js';
+import { checkDebugFile, debugWishOf, hasDebugInfo, sectionNumbers } from './debug-file.js';
 import { ElfError } from './error.js';
 import { buildIdOf } from './notes.js';
 import { readStubs } from './plt.js';
@@ -27,6 +28,9 @@ export interface ElfImage {
   /** .symtab; empty if there is none. */
   readonly symbols: readonly ElfSymbol[];
   readonly dynamicSymbols: readonly ElfSymbol[];
+  /** Where to look for debugging information: the file's own sections, or those of its debug file. */
+  readonly debugSections: readonly Section[];
+  readonly sharedDebugSections: readonly Section[] | null;
   readonly versions: readonly (string | null)[];
   /** Relocations that the loader applies, by the address they fill in. */
   readonly relocations: ReadonlyMap<number, Relocation>;
@@ -47,19 +51,28 @@ export interface RawImage {
 const SHT_SYMTAB = 2;
 const SHT_DYNSYM = 11;
 
-export function loadImage(raw: RawImage, need: 'required' | 'optional'): ElfImage {
+/** Further files that belong to the one that is opened. */
+export interface DebugParts {
+  readonly file: RawImage | null;
+  readonly shared: RawImage | null;
+}
+
+export function loadImage(raw: RawImage, need: 'required' | 'optional', debug: DebugParts): ElfImage {
   const { file, sections } = raw;
-  const table = sections.find((section) => section.type === SHT_SYMTAB);
+  if (debug.file) checkDebugFile(file, debugWishOf(sections), debug.file);
+  const isTable = (section: Section) => section.type === SHT_SYMTAB;
+  const home = !sections.some(isTable) && debug.file ? debug.file.sections : sections;
+  const table = home.find(isTable);
   if (table === undefined && need === 'required')
     throw new ElfError('SYMTAB_MISSING', {
       file,
       place: 'sections',
       expected: 'a section of type SYMTAB',
       found: `none in ${sections.length} sections`,
-      advice: 'give the file from before `strip`',
+      advice: 'give the file from before `strip`, or its debug file as well (--old-debug, --new-debug)',
     });
   const dynamic = sections.find((section) => section.type === SHT_DYNSYM);
-  const symbols = table ? readSymbols(file, sections, table) : [];
+  const symbols = table ? symbolsFrom(file, home, table, sections) : [];
   const dynamicSymbols = dynamic ? readSymbols(file, sections, dynamic) : [];
   const loaderApplies = (section: Section) => isLoaded(section);
   const relocations = readRelocations(file, sections, loaderApplies, dynamicSymbols.length);
@@ -73,11 +86,21 @@ export function loadImage(raw: RawImage, need: 'required' | 'optional'): ElfImag
     segments: raw.segments,
     symbols,
     dynamicSymbols,
+    debugSections: debug.file && !hasDebugInfo(sections) ? debug.file.sections : sections,
+    sharedDebugSections: debug.shared?.sections ?? null,
     versions: readVersions(sections, dynamicSymbols.length),
     relocations: new Map(relocations.map((relocation) => [relocation.address, relocation])),
     stubs: readStubs(sections),
     keptRelocations: new Map(kept.map((relocation) => [relocation.address, relocation])),
   };
+}
+
+/** The symbols, with the numbers that sections have in the file itself. */
+function symbolsFrom(file: string, home: readonly Section[], table: Section, own: readonly Section[]): ElfSymbol[] {
+  const symbols = readSymbols(file, home, table);
+  if (home === own) return symbols;
+  const number = sectionNumbers(own, home);
+  return symbols.map((symbol) => ({ ...symbol, section: number(symbol.section) }));
 }
 
 /** The loaded section that holds `address`; its end belongs to it only if nothing else starts there. */

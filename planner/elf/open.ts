@@ -8,26 +8,49 @@
 import elfy, { type ElfyFile } from 'elfy';
 import { isPrintable, printable } from '../printable.js';
 import { ElfError, type ElfErrorCode } from './error.js';
-import { type ElfImage, loadImage } from './image.js';
+import { type ElfImage, loadImage, type RawImage } from './image.js';
 import type { Section } from './sections.js';
 
 const HEADER = 64;
 const SECTION_HEADER = 64;
 const PROGRAM_HEADER = 56;
+const ET_REL = 1;
 const ET_EXEC = 2;
 const ET_DYN = 3;
 const EM_X86_64 = 62;
 const SHT_NOBITS = 8;
 
+/** A separate debug file, as it was found or given. */
+export interface DebugFile {
+  /** What messages call it. */
+  readonly name: string;
+  /** null if there is only what dwz took out of the file itself. */
+  readonly bytes: Uint8Array | null;
+  /** What dwz took out of several files (.gnu_debugaltlink). */
+  readonly shared?: { readonly name: string; readonly bytes: Uint8Array };
+}
+
 export interface OpenOptions {
-  /** `required` (the default): a file without .symtab is an error. */
+  /** `required` (the default): a file without .symtab, in its debug file either, is an error. */
   readonly symbols?: 'required' | 'optional';
+  readonly debug?: DebugFile | null;
 }
 
 /** The file as an image; throws ElfError. `file` is what messages call it. */
 export function openElf(bytes: Uint8Array, file: string, options: OpenOptions = {}): ElfImage {
+  const raw = openParts(bytes, file);
+  const { debug } = options;
+  const part = (bytesOf: Uint8Array, name: string) => openParts(bytesOf, name, 'any');
+  return loadImage(raw, options.symbols ?? 'required', {
+    file: debug?.bytes ? part(debug.bytes, debug.name) : null,
+    shared: debug?.shared ? part(debug.shared.bytes, debug.shared.name) : null,
+  });
+}
+
+/** Sections and segments, checked; `any` takes relocatable objects as well. Throws ElfError. */
+export function openParts(bytes: Uint8Array, file: string, types: 'linked' | 'any' = 'linked'): RawImage {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  checkHeader(buffer, file);
+  checkHeader(buffer, file, types === 'any');
   checkTables(buffer, file);
   let parsed: ElfyFile;
   try {
@@ -48,11 +71,10 @@ export function openElf(bytes: Uint8Array, file: string, options: OpenOptions = 
     memorySize: program.memsz,
     align: program.align,
   }));
-  const kind = buffer.readUInt16LE(16) === ET_EXEC ? 'exec' : 'dyn';
-  return loadImage({ file, bytes, kind, sections, segments }, options.symbols ?? 'required');
+  return { file, bytes, kind: buffer.readUInt16LE(16) === ET_EXEC ? 'exec' : 'dyn', sections, segments };
 }
 
-function checkHeader(buffer: Buffer, file: string): void {
+function checkHeader(buffer: Buffer, file: string, relocatable: boolean): void {
   const fail = (code: ElfErrorCode, place: string, expected: string, found: string, advice?: string): never => {
     throw new ElfError(code, { file, place, expected, found, ...(advice ? { advice } : {}) });
   };
@@ -73,7 +95,7 @@ function checkHeader(buffer: Buffer, file: string): void {
   const machine = buffer.readUInt16LE(18);
   if (machine !== EM_X86_64) fail('MACHINE', 'offset 18', `${EM_X86_64} (x86-64)`, `${machine}`);
   const type = buffer.readUInt16LE(16);
-  if (type !== ET_EXEC && type !== ET_DYN) {
+  if (type !== ET_EXEC && type !== ET_DYN && !(relocatable && type === ET_REL)) {
     const names: Record<number, string> = { 1: 'a relocatable object', 4: 'a core file' };
     fail(
       'TYPE',

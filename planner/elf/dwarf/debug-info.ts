@@ -13,6 +13,8 @@ import { debugSections } from './sections.js';
 import { readUnits, type Unit } from './units.js';
 
 const LONGEST_CHAIN = 8;
+/** Behind all that one file can have. */
+const SHARED_BASE = 2 ** 40;
 
 export class DebugInfo {
   readonly units: readonly Unit[];
@@ -108,10 +110,12 @@ export function debugInfoOf(image: ElfImage): DebugInfo | null {
 }
 
 function open(image: ElfImage, place: { at: number }): DebugInfo | null {
-  const found = debugSections(image.sections, 0, null);
+  const shared = image.sharedDebugSections && debugSections(image.sharedDebugSections, SHARED_BASE, null);
+  const found = debugSections(image.debugSections, 0, shared ? shared.main : null);
   if (found === null) return null;
   const units = readUnits(found.main, false, place);
-  if (found.types) units.push(...readUnits(found.types, true, place));
+  for (const more of [found.types, shared?.types]) if (more) units.push(...readUnits(more, true, place));
+  if (shared) units.push(...readUnits(shared.main, false, place));
   return new DebugInfo(image.file, units);
 }
 
