@@ -7,7 +7,7 @@
 import { linkAddress } from './addresses.js';
 import { makeContext } from './compare/context.js';
 import { ElfError } from './elf/error.js';
-import type { ElfImage } from './elf/image.js';
+import type { ElfImage, Import } from './elf/image.js';
 import { type DebugFile, openElf } from './elf/open.js';
 import { isCode } from './elf/sections.js';
 import { type Emitted, emit } from './emit/emit.js';
@@ -89,7 +89,7 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
   const plan = makePlan(context);
   const compared = performance.now();
   const emitted = emit(plan);
-  const found = judge({ plan, placed: [...emitted.placed.keys()] });
+  const found = judge({ plan, placed: [...emitted.placed.keys()], imports: newImports(emitted) });
   const unbound = emitted.refusals.map((refusal): RuleFinding => ({ ...refusal, allowable: false }));
   const { refusals, notes } = sift([...found, ...unbound], options.allow ?? []);
   const differs = plan.modified.length + plan.added.length + plan.objects.length + refusals.length > 0;
@@ -111,6 +111,12 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
     },
   };
 }
+
+/** What is found by name when the patch is applied; the rest goes through the target's own slots. */
+const newImports = ({ builder }: Emitted): Import[] =>
+  builder.symbols.flatMap(({ name, binding }) =>
+    binding.kind === 'import' ? [{ name, version: binding.version }] : [],
+  );
 
 function targetOf(image: ElfImage): PatchTarget {
   if (image.buildId === null)

@@ -97,30 +97,43 @@ function isPlain(bytes: Uint8Array): boolean {
 
 /** Version name of every dynamic symbol, by index; null for none. */
 export function readVersions(sections: readonly Section[], count: number): (string | null)[] {
-  const versions: (string | null)[] = new Array(count).fill(null);
+  const needs = versionNeeds(sections);
+  return versionNumbers(sections, count).map((number) => needs.get(number)?.name ?? null);
+}
+
+/** Number in .gnu.version of every dynamic symbol, by index; 0 for none. */
+export function versionNumbers(sections: readonly Section[], count: number): number[] {
+  const numbers: number[] = new Array(count).fill(0);
   const versym = sections.find((section) => section.type === SHT_GNU_VERSYM);
+  if (!versym) return numbers;
+  const view = viewOf(versym.bytes);
+  for (let i = 0; i < count && i * 2 + 2 <= versym.bytes.length; i++) numbers[i] = view.getUint16(i * 2, true) & 0x7fff;
+  return numbers;
+}
+
+/** What the numbers mean: the version's name, and the library that is to have it. */
+export function versionNeeds(sections: readonly Section[]): Map<number, { name: string; library: string }> {
+  const needs = new Map<number, { name: string; library: string }>();
   const verneed = sections.find((section) => section.type === SHT_GNU_VERNEED);
   const strings = verneed && sections[verneed.link];
-  if (!versym || !verneed || !strings) return versions;
-  const names = new Map<number, string>();
+  if (!verneed || !strings) return needs;
   const view = viewOf(verneed.bytes);
   const fits = (at: number) => at >= 0 && at + 16 <= verneed.bytes.length;
   // chains in a damaged file may run in circles: the section has room for only so many entries
   let budget = verneed.bytes.length / 16;
   for (let need = 0; fits(need) && budget-- > 0; ) {
+    const library = stringAt(strings.bytes, view.getUint32(need + 4, true));
     let aux = need + view.getUint32(need + 8, true);
     for (let left = view.getUint16(need + 2, true); left > 0 && fits(aux) && budget-- > 0; left--) {
-      names.set(view.getUint16(aux + 6, true), stringAt(strings.bytes, view.getUint32(aux + 8, true)));
+      const name = stringAt(strings.bytes, view.getUint32(aux + 8, true));
+      needs.set(view.getUint16(aux + 6, true), { name, library });
       aux += view.getUint32(aux + 12, true);
     }
     const next = view.getUint32(need + 12, true);
     if (next === 0) break;
     need += next;
   }
-  const indices = viewOf(versym.bytes);
-  for (let i = 0; i < count && i * 2 + 2 <= versym.bytes.length; i++)
-    versions[i] = names.get(indices.getUint16(i * 2, true) & 0x7fff) ?? null;
-  return versions;
+  return needs;
 }
 
 export function stringAt(bytes: Uint8Array, at: number): string {

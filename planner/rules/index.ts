@@ -4,6 +4,7 @@ import { alwaysRunning } from './always-running.js';
 import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
 import { entry } from './entry.js';
+import { importLibrary } from './import.js';
 import { layoutChanged } from './layout/layout-changed.js';
 import { lineOnly } from './line-only.js';
 import { overlap } from './overlap.js';
@@ -22,6 +23,7 @@ const rules: readonly Rule[] = [
   codeShape,
   entry,
   overlap,
+  importLibrary,
   threadLocal,
   alwaysRunning,
   lineOnly,
@@ -33,6 +35,7 @@ export const ALLOWABLE: readonly string[] = [
   'DATA_CHANGED',
   'INIT_CHANGED',
   'LAYOUT_CHANGED',
+  'LIBRARY_NEW',
   'PRODUCER_DIFFERS',
   'SIGNATURE_CHANGED',
 ];

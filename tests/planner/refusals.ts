@@ -81,6 +81,13 @@ export const rows: readonly Row[] = [
   row('a variable of another object', 'refuse-other.c', '-DIMPORT', 'IMPORT_NEW stdin@GLIBC_2.2.5'),
   row('a variable of another object in a slot', 'refuse-other.c', `-DIMPORT ${SHARED}`),
   row('a new import', 'refuse-other.c', '-DCALL'),
+  {
+    title: 'a new import from a new library',
+    source: 'refuse-other.c',
+    build: { flags: ['-DMATH', '-Wl,--no-as-needed'], new: ['-lm'] },
+    found: ['LIBRARY_NEW cos@GLIBC_2.2.5'],
+  },
+  row('a new import from a library that was there', 'refuse-other.c', '-DMATH -Wl,--no-as-needed -lm'),
   row('a new choice by a resolver', 'carry.c', '-DIFUNC', 'IFUNC_NEW work'),
   row('a choice that was there', 'carry.c', '-DIFUNC -DKNOWN'),
   row('a variable with labels of code', 'carry.c', '-DLABELS', 'LABEL_VARIABLE labels.0'),

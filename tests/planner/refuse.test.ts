@@ -15,10 +15,15 @@ const test = suite('refuse');
 const NOTES = ['ALWAYS_RUNNING', 'LAYOUT_UNCHECKED', 'LAYOUT_UNUSED'];
 const isNote = (one: string): boolean => NOTES.includes(one.split(' ')[0]!);
 
+/** What was said, by code. */
+const messages = new Map<string, string[]>();
+
 for (const { title, source, build, found } of rows) {
   const refused = found.filter((one) => !isNote(one));
   test(`${title} is ${refused.length > 0 ? 'refused' : found.length > 0 ? 'noted' : 'fine'}`, () => {
     const result = diffPair(compilePair(source, build));
+    for (const { code, message } of [...result.refusals, ...result.notes])
+      messages.set(code, [...(messages.get(code) ?? []), message]);
     const told = (findings: readonly Finding[]) => [
       ...new Set(findings.map(({ code, symbol }) => `${code} ${symbol}`)),
     ];
@@ -27,6 +32,26 @@ for (const { title, source, build, found } of rows) {
     assert.ok(result.functions.length + result.data.length > 0, 'the fixture changes nothing');
     assert.is(result.patch === null, refused.length > 0);
   });
+}
+
+test('every message that the patch author guide quotes is one that a fixture produces', () => {
+  const guide = readFileSync(new URL('../../../docs/patch-author-guide.md', import.meta.url), 'utf8');
+  const quotes = [...guide.matchAll(/^### (\S+)\n([\s\S]*?)(?=^##)/gm)].flatMap(([, code, body]) =>
+    [...body!.matchAll(/^> (.+)$/gm)].map(([, quote]) => ({ code: code!, quote: quote! })),
+  );
+  const known = quotes.filter(({ code }) => messages.has(code));
+  assert.ok(known.length >= 25, `${known.length} quotes`);
+  const lost = known.filter(({ code, quote }) => !messages.get(code)!.some((message) => says(message, quote)));
+  assert.equal(lost, []);
+});
+
+/** Addresses are the compiler's business, and an ellipsis stands for anything. */
+function says(message: string, quote: string): boolean {
+  const pattern = quote
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/0x[0-9a-f]+/g, '0x[0-9a-f]+'))
+    .join('.*');
+  return new RegExp(`^${pattern}$`).test(message);
 }
 
 test('the message about a layout names the type and the member', () => {
