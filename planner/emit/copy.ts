@@ -24,6 +24,8 @@ export class DataCopier {
   readonly #binder: Binder;
   readonly #builder: PatchBuilder;
   readonly #copies = new Map<string, Binding>();
+  /** Boundaries whose objects are being copied. */
+  readonly #unfinished = new Set<string>();
 
   constructor(binder: Binder, builder: PatchBuilder) {
     this.#binder = binder;
@@ -46,12 +48,20 @@ export class DataCopier {
   boundary(ended: DataObject, place: Place): Binding | null {
     const { after } = this.#binder.plan.context;
     const address = ended.address + ended.size;
-    return this.#once(`end ${address}`, () => {
+    const key = `end ${address}`;
+    const placed = () => {
+      const start = this.#copies.get(`object ${ended.address}`);
+      return start === undefined ? null : { symbol: start.symbol, offset: start.offset + ended.size };
+    };
+    // what is being copied may lead here again: it has its place, if not yet its content
+    if (this.#unfinished.has(key)) return placed();
+    return this.#once(key, () => {
+      this.#unfinished.add(key);
       const next = after.objectAt(address);
       if (!isConstant(ended.section)) this.object(ended, place);
       else this.#run(next === null ? [ended] : [ended, next], next === null ? MARGIN : 0, place);
-      const start = this.#copies.get(`object ${ended.address}`);
-      return start === undefined ? null : { symbol: start.symbol, offset: start.offset + ended.size };
+      this.#unfinished.delete(key);
+      return placed();
     });
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Debugging information in all the forms that compilers and linkers give it: the same types must be found in each. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -9,7 +9,7 @@ import { debugInfoOf } from '../../planner/elf/dwarf/debug-info.js';
 import { layoutOf, layoutsOf } from '../../planner/elf/dwarf/layouts.js';
 import { openElf } from '../../planner/elf/open.js';
 import { ElfError } from '../../planner/index.js';
-import { compilePair, diffPair, type Pair, scratchFolder } from './helpers.js';
+import { type Build, compilePair, diffPair, type Pair, scratchFolder } from './helpers.js';
 
 const test = suite('debug-info');
 
@@ -37,6 +37,20 @@ for (const [title, flags] of forms) {
     assert.equal(refusals(compilePair('layout.c', { flags: ['-DLOCAL', ...flags] })), []);
   });
 }
+
+const hasClang = spawnSync('clang', ['--version']).status === 0;
+if (!hasClang) console.log('skipped: debugging information as clang writes it; install the package clang');
+const asClang = hasClang ? test : test.skip;
+for (const format of ['-gdwarf-4', '-gdwarf-5'])
+  asClang(`types are found as clang writes them, ${format}`, () => {
+    const build = (define: string): Build => ({ compiler: 'clang', flags: [define, format] });
+    assert.equal(refusals(compilePair('layout.c', build('-DPADDING'))), ['LAYOUT_CHANGED struct request']);
+    assert.equal(refusals(compilePair('layout.c', build('-DHEAP'))), ['LAYOUT_CHANGED struct scan']);
+    assert.equal(refusals(compilePair('layout.c', build('-DLOCAL'))), []);
+    assert.equal(refusals(compilePair('layout.cpp', { ...build('-DVIRTUAL'), compiler: 'clang++' })), [
+      'LAYOUT_CHANGED class Item',
+    ]);
+  });
 
 test('a class in a type unit is compared with its virtual functions', () => {
   assert.equal(refusals(compilePair('layout.cpp', { flags: ['-fdebug-types-section'] })), [

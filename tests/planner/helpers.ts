@@ -30,6 +30,8 @@ export interface Build {
   readonly flags?: readonly string[];
   readonly old?: readonly string[];
   readonly new?: readonly string[];
+  /** Instead of gcc or g++. */
+  readonly compiler?: string;
 }
 
 export interface Pair {
@@ -51,7 +53,7 @@ export function compilePair(name: string, build: Build = {}): Pair {
   const compile = (which: 'old' | 'new') => {
     const output = join(scratchFolder(), `${built.size}-${name}.${which}`);
     const define = which === 'new' ? ['-DNEW'] : [];
-    const compiler = name.endsWith('.cpp') ? 'g++' : 'gcc';
+    const compiler = build.compiler ?? (name.endsWith('.cpp') ? 'g++' : 'gcc');
     execFileSync(compiler, [
       ...COMMON,
       ...define,
