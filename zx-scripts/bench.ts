@@ -4,6 +4,7 @@
 
 import { Argument, Command, Option } from 'commander';
 import type { Bench, BenchReport, Measured } from './bench/bench.js';
+import { kernel } from './bench/kernel.js';
 import { describeMachine } from './bench/machine.js';
 import { planner } from './bench/planner.js';
 import { summarize } from './bench/result.js';
@@ -11,7 +12,7 @@ import { machineLine, tableOf } from './bench/table.js';
 import { showProgress } from './show-progress.js';
 import { cancelOnSignals, failedVm, reportAndExit } from './vm-status.js';
 
-const benches: Readonly<Record<string, Bench>> = { planner };
+const benches: Readonly<Record<string, Bench>> = { kernel, planner };
 
 interface Options {
   readonly json?: true;
