@@ -10,7 +10,7 @@ import { type Case, inTurns, type Series } from './result.js';
 import { parseResultLines } from './result-lines.js';
 
 /** The programs, and how many runs each is worth: by the clock, and counted, where one run is like the other. */
-const timed = { clone: 11, override: 11, switch: 11, fault: 11, migrate: 7, memory: 3, delay: 5 };
+const timed = { clone: 7, override: 7, switch: 7, fault: 7, migrate: 5, memory: 2, delay: 3 };
 const counted = { clone: 2, override: 2, switch: 2, fault: 2, migrate: 2 };
 /** What `load` measures. */
 const loads = [
@@ -105,7 +105,7 @@ function loadCases(
     }),
     run: async () => {
       const options = { ...guest, kernel: bzImage, counted: kind !== '' };
-      const { found } = await runPrograms(options, { load: quick || kind ? 1 : 5 });
+      const { found } = await runPrograms(options, { load: quick || kind ? 1 : 3 });
       return loads.map((load) => Math.min(...(found.find(({ name }) => name === load)?.values ?? [Number.NaN])));
     },
   });

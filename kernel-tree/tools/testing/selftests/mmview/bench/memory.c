@@ -20,7 +20,7 @@
 
 #include "bench.h"
 
-#define VIEWS		1000
+#define VIEWS		500
 #define MOUNTED		"/tmp/mmview-bench-cgroup"
 #define GROUP		MOUNTED "/bench"
 #define MEMINFO		"/proc/meminfo"
