@@ -30,7 +30,7 @@ export interface GuestOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly append?: string;
   readonly accelerator?: Accelerator;
-  /** The guest's clock counts its instructions, one a nanosecond: TCG, one processor, and figures that repeat on a busy host. */
+  /** The guest's clock counts its instructions, one a nanosecond: TCG, one processor unless `cpus` says more, and figures that repeat on a busy host. */
   readonly counted?: boolean;
   /** Chunks as they come. Without a handler the output is collected into the result. */
   readonly onStdout?: (bytes: Buffer) => void;
@@ -122,7 +122,7 @@ async function describeMachine(control: string, options: GuestOptions): Promise<
     root: options.root,
     accelerator: options.counted ? 'tcg' : (options.accelerator ?? (await chooseAccelerator(options.kernel))),
     counted: options.counted === true,
-    cpus: options.counted ? 1 : (options.cpus ?? defaults.cpus),
+    cpus: options.cpus ?? (options.counted ? 1 : defaults.cpus),
     memory: options.memory ?? defaults.memory,
     shares,
     append: options.append ?? '',

@@ -27,7 +27,7 @@
 #define FEW		5		/* of a thousand threads */
 #define TRIALS		5		/* to learn how long a window has to be */
 
-enum step { CLONE, OVERRIDE, MIGRATE, FOLD, CLOSE, STEPS, NONE = STEPS };
+enum step { CLONE, OVERRIDE, MIGRATE, FOLD, CLOSE, STEPS, NONE = STEPS, SETTLE };
 static const char *const step_names[STEPS] = {
 	"clone", "override", "migrate", "fold", "close" };
 static const char *const probe_names[PROBES] = { "clock", "syscall", "fault", "mmap" };
@@ -41,19 +41,24 @@ static void guard_entry(int view, const char *code)
 	CHECK(!ioctl(view, MMVIEW_IOC_GUARD, &guard));
 }
 
-static void migrate(int view, pid_t pid)
+/* Until the probe runs the new text; the others may take longer. */
+static void migrate(int view, struct delay_target *t, int value)
 {
-	int ret = sys_mmview_migrate(view, pid, MMVIEW_MIGRATE_ALL);
+	CHECK(sys_mmview_migrate(view, t->pid, MMVIEW_MIGRATE_ALL) >= 0);
+	while (atomic_load(&t->runs) != value)
+		;
+}
+
+static void wait_until_complete(int view)
+{
 	struct pollfd complete = { .fd = view, .events = POLLIN };
 
-	CHECK(ret >= 0);
-	if (!ret)
-		CHECK_EQ(poll(&complete, 1, SOON * 1000), 1);
+	CHECK_EQ(poll(&complete, 1, SOON * 1000), 1);
 }
 
 static void do_step(enum step step, struct delay_target *t, int pidfd)
 {
-	static int view;
+	static int view, value = NEW;
 
 	switch (step) {
 	case CLONE:
@@ -61,11 +66,14 @@ static void do_step(enum step step, struct delay_target *t, int pidfd)
 		CHECK(view >= 0);
 		break;
 	case OVERRIDE:
-		view_patch(view, t->code, NEW);
+		view_patch(view, t->code, ++value);
 		guard_entry(view, t->code);
 		break;
 	case MIGRATE:
-		migrate(view, t->pid);
+		migrate(view, t, value);
+		break;
+	case SETTLE:
+		wait_until_complete(view);
 		break;
 	case FOLD:
 		CHECK(!ioctl(view, MMVIEW_IOC_FOLD));
@@ -96,6 +104,8 @@ static double window_us(enum step step, struct delay_target *t, int pidfd, doubl
 	while (now_ns() - begin < *length_us * 1e3)
 		;
 	us = delay_next_window(t);
+	if (step == MIGRATE)
+		do_step(SETTLE, t, pidfd);
 	if (step == CLOSE)
 		bench_views_gone();
 	return us;
@@ -187,6 +197,10 @@ static void measure(const char *where, enum probe probe, unsigned int threads,
 		transitions(t, pidfd, lengths, threads ? FEW : MANY, &run);
 		for (int step = 0; step < STEPS; step++)
 			steps[step][i] = run.with[step].least;
+		printf("# delay%s/%s: worst by step", where, probe_names[probe]);
+		for (int step = 0; step < STEPS; step++)
+			printf(" %s %.0f", step_names[step], run.with[step].most);
+		printf(" us\n");
 		with = all_steps(run.with);
 		without = all_steps(run.without);
 		least[0][i] = with.least;
@@ -212,7 +226,7 @@ int main(int argc, char **argv)
 {
 	unsigned int runs = bench_runs(argc, argv);
 
-	bench_pin(0);
+	bench_pin(bench_last_cpu());
 	for (int probe = 0; probe < PROBES; probe++) {
 		measure("", probe, 0, 0, runs);
 		measure("-1000-threads", probe, 1000, 0, runs);

@@ -28,6 +28,7 @@ struct delay_target {
 	atomic_uint window;		/* tester: this one is open now */
 	atomic_uint seen;		/* probe: I have noticed */
 	atomic_ulong longest;		/* ticks, in the window before @seen */
+	atomic_int runs;		/* what the patched text last returned */
 	atomic_uint settled;		/* threads that are blocked, or probe */
 	atomic_int never;
 };

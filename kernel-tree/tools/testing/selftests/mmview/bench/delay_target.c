@@ -45,9 +45,9 @@ static void map_and_unmap(void)
 	munmap(at, PAGE);
 }
 
-static inline void act(const struct delay_target *t)
+static inline void act(struct delay_target *t)
 {
-	code_call(t->code);
+	atomic_store_explicit(&t->runs, code_call(t->code), memory_order_relaxed);
 	switch (t->probe) {
 	case PROBE_SYSCALL:
 		syscall(SYS_getpid);
@@ -69,13 +69,14 @@ static void *probe(void *arg)
 	unsigned long longest = 0, last = __rdtsc();
 	unsigned int window = 0;
 
-	bench_pin(bench_last_cpu());
+	bench_pin(0);
 	atomic_fetch_add(&t->settled, 1);
 	for (;;) {
 		unsigned int open;
 		unsigned long now;
 
 		act(t);
+		_mm_pause();	/* emulated CPUs that take turns: the other's */
 		open = atomic_load_explicit(&t->window, memory_order_relaxed);
 		now = __rdtsc();
 		if (now - last > longest)
