@@ -259,7 +259,8 @@ static bool part_unsafe(const struct stack *stack, const unsigned long *words,
 	return false;
 }
 
-static void check_own(const struct stack *stack, struct mmview_verdict *verdict)
+static noinline_for_stack void check_own(const struct stack *stack,
+					 struct mmview_verdict *verdict)
 {
 	unsigned long words[CHUNK_WORDS];
 	unsigned long sp = stack->sp, end = stack->end;
