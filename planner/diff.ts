@@ -85,7 +85,7 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
   const target = targetOf(oldImage);
   const opened = performance.now();
   const context = makeContext(oldImage, newImage);
-  checkRelated(context.before.functions, context.functions.newOf, oldImage, newImage);
+  checkRelated(context.before.functions, context.after.functions, context.functions.newOf, oldImage, newImage);
   const plan = makePlan(context);
   const compared = performance.now();
   const emitted = emit(plan);
@@ -130,20 +130,32 @@ function targetOf(image: ElfImage): PatchTarget {
   return { name: image.file.replace(/^.*\//, ''), buildId: image.buildId, kind: image.kind };
 }
 
+/** What the compiler's start files and every program bring along. */
+const EVERYBODYS: ReadonlySet<string> = new Set([
+  ...['_start', '_init', '_fini', 'main', 'frame_dummy', '__do_global_dtors_aux'],
+  ...['register_tm_clones', 'deregister_tm_clones', '_dl_relocate_static_pie', '__libc_csu_init', '__libc_csu_fini'],
+]);
+/** With fewer functions of its own than that a program may well have renamed half of them. */
+const FEW = 4;
+
 /** Two builds of one program share most of their functions' names. */
 function checkRelated(
-  functions: readonly CodeFunction[],
+  before: readonly CodeFunction[],
+  after: readonly CodeFunction[],
   paired: ReadonlyMap<CodeFunction, CodeFunction>,
   old: ElfImage,
   now: ElfImage,
 ): void {
-  const share = functions.length === 0 ? 0 : functions.filter((fn) => paired.has(fn)).length / functions.length;
+  const own = (side: readonly CodeFunction[]) => side.filter(({ name }) => !EVERYBODYS.has(name));
+  const most = Math.max(own(before).length, own(after).length);
+  const [common, all] = most < FEW ? [before, before.length] : [own(before), most];
+  const share = all === 0 ? 0 : common.filter((fn) => paired.has(fn)).length / all;
   if (share >= 0.5 && old.kind === now.kind) return;
   throw new ElfError('DIFFERENT', {
     file: now.file,
     place: 'functions',
     expected: `a build of the same program as ${old.file}, ${old.kind}`,
-    found: `${now.kind}, with ${Math.round(share * 100)} % of its functions`,
+    found: `${now.kind}, with ${Math.round(share * 100)} % of the functions in common`,
     advice: 'give two builds of one program',
   });
 }

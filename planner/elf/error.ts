@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What can be wrong with an input ELF file. The codes are stable; a message says where, what was expected, what was found. */
 import { PlannerError } from '../error.js';
+import { printable } from '../printable.js';
 
 const rows = {
   NOT_ELF: 'not an ELF file',
@@ -42,11 +43,11 @@ export class ElfError extends PlannerError {
   constructor(code: ElfErrorCode, facts: ElfErrorFacts) {
     const { file, place, expected, found, advice } = facts;
     super(
-      `${file}: ${rows[code]}: ${place}: expected ${expected}, found ${found}${advice ? `; ${advice}` : ''}`,
+      printable(`${file}: ${rows[code]}: ${place}: expected ${expected}, found ${found}${advice ? `; ${advice}` : ''}`),
       facts.cause === undefined ? {} : { cause: facts.cause },
     );
     this.code = code;
-    this.place = place;
+    this.place = printable(place);
     this.facts = facts;
   }
 }

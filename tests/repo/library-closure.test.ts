@@ -57,6 +57,10 @@ test('it keeps nothing between calls but the compiled core', () => {
     [...contentOf(file).matchAll(/^(?:export )?(?:let|var) (\w+)/gm)].map((match) => `${file}: ${match[1]}`),
   );
   assert.equal(kept, ['planner/core/load.ts: compiled']);
+  const caches = closure.filter((file) =>
+    /^const \w+(: [^=]+)? = (new (Map|Set)(<.*>)?\(\)|\[\]|\{\});$/m.test(contentOf(file)),
+  );
+  assert.equal(caches, []);
 });
 
 test.run();
