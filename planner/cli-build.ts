@@ -140,11 +140,13 @@ function compare(pair: BuiltPair, flags: BuildFlags, allow: readonly Allowance[]
 
 /** The source as it is without the fix must give the file that runs, up to paths and debugging information. */
 function checkRunning(running: string, old: Uint8Array, path: string, built: Uint8Array): void {
-  const { differs, functions, data } = diff(old, built, { oldName: running, newName: path });
+  const { differs, functions, data, refusals } = diff(old, built, { oldName: running, newName: path });
   if (!differs) return;
   const names = [...functions, ...data].map(({ name }) => name);
+  // what is said of no symbol is said of all: other flags, another compiler
+  const general = refusals.filter(({ symbol }) => symbol === null).map(({ message }) => `; ${message}`);
   throw new UsageError(
-    `${running} is not what this source and this command give: ${names.length} functions and objects differ (${names.slice(0, 5).join(', ')}); build the version that runs, with its flags and its compiler`,
+    `${running} is not what this source and this command give: ${names.length} functions and objects differ (${names.slice(0, 5).join(', ')}); build the version that runs, with its flags and its compiler${general.join('')}`,
   );
 }
 

@@ -7,6 +7,7 @@
  */
 import elfy, { type ElfyFile } from 'elfy';
 import { isPrintable, printable } from '../printable.js';
+import { checkBounds, LONGEST_SECTION_NAME, MOST_SECTIONS } from './bounds.js';
 import { ElfError, type ElfErrorCode } from './error.js';
 import { type ElfImage, loadImage, type RawImage } from './image.js';
 import type { Section } from './sections.js';
@@ -65,6 +66,7 @@ export function openParts(bytes: Uint8Array, file: string, types: 'linked' | 'an
     });
   }
   const sections = parsed.body.sections.map((section, index) => repaired(buffer, file, section, index));
+  checkBounds(file, buffer.length, sections);
   const segments = parsed.body.programs.map((program) => ({
     type: program.type ?? '',
     address: program.vaddr,
@@ -128,6 +130,7 @@ function checkTables(buffer: Buffer, file: string): void {
   table('program header', buffer.readBigUInt64LE(32), buffer.readUInt16LE(56), buffer.readUInt16LE(54), PROGRAM_HEADER);
   table('section header', shoff, shnum, buffer.readUInt16LE(58), SECTION_HEADER);
   if (shoff === 0n || shnum === 0) wrong('section headers', 'at least one', 'none');
+  if (shnum > MOST_SECTIONS) wrong('section headers', `at most ${MOST_SECTIONS}`, `${shnum}`);
   const names = buffer.readUInt16LE(62);
   if (names >= shnum) wrong('section name table', `an index below ${shnum}`, `${names}`);
   for (let i = 0; i < shnum; i++) {
@@ -153,6 +156,15 @@ function checkTables(buffer: Buffer, file: string): void {
   }
   const type = buffer.readUInt32LE(Number(shoff) + names * SECTION_HEADER + 4);
   if (type !== 3) wrong('section name table', 'a string table', `section type ${type}`);
+  const [start, size] = [24, 32].map((field) =>
+    Number(buffer.readBigUInt64LE(Number(shoff) + names * SECTION_HEADER + field)),
+  ) as [number, number];
+  const nameTable = buffer.subarray(start, start + size);
+  for (let i = 0; i < shnum; i++) {
+    const at = buffer.readUInt32LE(Number(shoff) + i * SECTION_HEADER);
+    if (at < size && nameTable.subarray(at, at + LONGEST_SECTION_NAME).indexOf(0) >= 0) continue;
+    wrong(`section ${i}`, `a name of at most ${LONGEST_SECTION_NAME} bytes`, `none at ${at} of the name table`);
+  }
 }
 
 function repaired(buffer: Buffer, file: string, section: ElfyFile['body']['sections'][number], index: number): Section {

@@ -55,22 +55,37 @@ export function pairNamed<T extends Named>(
     if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
   for (const { before, after } of groups(({ name, file }) => `${file}\0${plainName(name)}`)) {
     const left = (list: T[], done: Map<T, T>) => list.filter((thing) => !done.has(thing));
-    const take = (same: (a: T, b: T) => boolean) => {
+    // each new one takes the first old one with its key that is left; in one pass, because there may be thousands
+    const take = (key: (thing: T) => unknown) => {
+      const free = new Map<unknown, T[]>();
+      for (const a of left(before, newOf).reverse()) {
+        const list = free.get(key(a));
+        if (list) list.push(a);
+        else free.set(key(a), [a]);
+      }
       for (const b of left(after, oldOf)) {
-        const a = left(before, newOf).find((candidate) => same(candidate, b));
+        const a = free.get(key(b))?.pop();
         if (a !== undefined) join(a, b);
       }
     };
-    take((a, b) => a.name === b.name && content(a) === content(b));
-    take((a, b) => content(a) === content(b));
+    const numbers = new Map<unknown, number>();
+    const contentNumber = (thing: T) => {
+      const value = content(thing);
+      const number = numbers.get(value) ?? numbers.size;
+      numbers.set(value, number);
+      return number;
+    };
+    take((thing) => `${contentNumber(thing)} ${thing.name}`);
+    take(content);
     const rest = { before: left(before, newOf), after: left(after, oldOf) };
-    take((a, b) => a.name === b.name);
-    take(() => true);
+    take(({ name }) => name);
+    take(() => null);
     const several = rest.before.length > 1 || rest.after.length > 1;
+    const unsure = new Set(rest.after);
     const renumbered = before.length !== after.length;
     for (const b of after) {
       if (!oldOf.has(b)) continue;
-      if (telling(b) ? several && rest.after.includes(b) : renumbered) guessed.add(b);
+      if (telling(b) ? several && unsure.has(b) : renumbered) guessed.add(b);
     }
   }
   // __LINE__ may be part of a name: the rest of it and the content must tell

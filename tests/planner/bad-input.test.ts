@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// timeout: 400
 /** Bad input: one clear line and status 2, in bounded time, and no file is written. Through the library and the command. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// timeout: 300
+// timeout: 400
 /** `planner build` over a small project: what is written, what is refused, and that nothing is left behind. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

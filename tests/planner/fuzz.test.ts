@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// timeout: 400
 /**
  * Damaged binaries and patch files, some thousands, always the same: a result or a PlannerError each, in bounded time and
  * memory. `npm run fuzz -- --seconds N` goes on for longer, over the corpus as well.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// timeout: 240
+// timeout: 400
 /** The planner as others use it: from its package, with its types, several at once, and in a build tool. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';

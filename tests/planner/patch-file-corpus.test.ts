@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// timeout: 300
+// timeout: 400
 /**
  * Patch files of many kinds of code, and of real fixes where the corpus is: binutils read them without a word, they are the same bytes
  * each time, and the reader gives back what was written. DRIFTPATCH_ALL_PAIRS=1: of every fix, not of each program's first alone.
@@ -73,7 +73,7 @@ for (const { name, old, new: now } of pairs ?? []) {
 
 test('most of them are patches', () => {
   console.log(`figure: ${patches} patches read by binutils`);
-  assert.ok(patches > fixtures.length + (pairs ?? []).length / 3);
+  assert.ok(patches >= fixtures.length + (pairs ?? []).length / 3, `${patches} patches`);
 });
 
 test.run();

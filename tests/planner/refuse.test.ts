@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// timeout: 400
 /** What is refused, each with its exact code and the symbol it is about; and what --allow makes of it. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
