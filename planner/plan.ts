@@ -36,7 +36,7 @@ export function makePlan(context: Context): Plan {
   const { functions, before, after } = context;
   const changedUnits = new Set<CodeFunction>();
   const differing: FunctionPair[] = [];
-  for (const fn of after.functions) {
+  for (const fn of context.suspects) {
     const old = functions.oldOf.get(fn);
     if (old === undefined) {
       if (fn.parent) changedUnits.add(fn.parent);
@@ -87,12 +87,12 @@ function unitReasons(context: Context, old: CodeFunction, now: CodeFunction): st
   return reasons;
 }
 
-function objectChanges({ objects, before, after, ...rest }: Context): ObjectChange[] {
-  const context = { objects, before, after, ...rest };
+function objectChanges(context: Context): ObjectChange[] {
+  const { objects, before, after } = context;
   const counted = (object: DataObject) => isConstant(object.section) || isWritable(object.section);
   const changes: ObjectChange[] = [];
   for (const object of after.objects) {
-    if (!counted(object)) continue;
+    if (context.known.unchanged.has(object) || !counted(object)) continue;
     const old = objects.oldOf.get(object);
     if (!old) changes.push({ change: 'added', old: null, new: object });
     else if (!equalObject(context, old, object)) changes.push({ change: 'modified', old, new: object });

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Both sides and what is paired with what: the frame every comparison happens in. */
 import type { ElfImage } from '../elf/image.js';
-import { bytesAt } from '../elf/image.js';
+import { NameIds } from '../elf/name-ids.js';
 import { isConstant } from '../elf/sections.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { type Pairing, pairNamed } from '../match/pair.js';
+import { pairUnique } from '../match/unique.js';
+import { type Known, knownFrom } from './known.js';
 import { makeSide, type Side } from './side.js';
+import { findSuspects } from './suspects.js';
 
 export interface Context {
   readonly before: Side;
@@ -19,19 +22,28 @@ export interface Context {
   readonly equalConstants: Map<string, boolean>;
   /** What takes back each yes among these answers, in their order. */
   readonly taken: (() => void)[];
+  /** Numbers for names of both sides. */
+  readonly names: NameIds;
+  /** What pairing alone tells. */
+  readonly known: Known;
+  /** New functions that may differ from their old ones, or have none; all others are the same. In order of address. */
+  readonly suspects: readonly CodeFunction[];
 }
 
 export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
   const before = makeSide(oldImage);
   const after = makeSide(newImage);
-  const objectContent = (image: ElfImage) => (object: DataObject) =>
-    isConstant(object.section)
-      ? Buffer.from(bytesAt(image, object.address, object.size) ?? []).toString('latin1')
-      : `${object.section.name} ${object.size}`;
-  const contents = new Map<DataObject, string>();
-  for (const side of [before, after])
-    for (const object of side.objects) contents.set(object, objectContent(side.image)(object));
-  return {
+  let suspects: readonly CodeFunction[] | null = null;
+  let known: Known | null = null;
+  const names = new NameIds();
+  const [oldIds, newIds] = [names.of(oldImage.symbolTable), names.of(newImage.symbolTable)];
+  const unique = <T extends { readonly symbol: number }>(olds: readonly T[], news: readonly T[]) =>
+    pairUnique(
+      { things: olds, table: oldImage.symbolTable, nameIds: oldIds },
+      { things: news, table: newImage.symbolTable, nameIds: newIds },
+      names.count,
+    );
+  const context: Context = {
     before,
     after,
     functions: pairNamed(
@@ -39,15 +51,44 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
       after.functions,
       (fn) => fn.code.hash,
       () => true,
+      unique(before.functions, after.functions),
     ),
     objects: pairNamed(
       before.objects,
       after.objects,
-      (object) => contents.get(object),
+      contentKeeper(),
       (object) => isConstant(object.section),
+      unique(before.objects, after.objects),
     ),
-    equalObjects: new Map(),
-    equalConstants: new Map(),
+    equalObjects: new Map<DataObject, boolean>(),
+    equalConstants: new Map<string, boolean>(),
     taken: [],
+    names,
+    get known() {
+      known ??= knownFrom(context);
+      return known;
+    },
+    get suspects() {
+      suspects ??= findSuspects(context);
+      return suspects;
+    },
+  };
+  return context;
+}
+
+/** What pairing goes by where names do not tell: the content of constants, the size of variables. */
+function contentKeeper(): (object: DataObject) => string {
+  const contents = new Map<DataObject, string>();
+  return (object) => {
+    const { section, address, size } = object;
+    let content = contents.get(object);
+    if (content === undefined) {
+      const start = address - section.address;
+      content = isConstant(section)
+        ? Buffer.from(section.bytes.subarray(start, start + size)).toString('latin1')
+        : `${section.name} ${size}`;
+      contents.set(object, content);
+    }
+    return content;
   };
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** One of the two images with what comparison asks it over and over: functions, objects, and where constants begin. */
 import { instructionAt, instructionCount } from '../core/instruction.js';
-import { INSTRUCTION_WORDS } from '../core/load.js';
 import type { ElfImage } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import type { Section } from '../elf/sections.js';
-import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS } from '../elf/symbols.js';
+import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
 import { type CodeFunction, functionFinder, readFunctions, unitOf } from '../match/functions.js';
 import { type DataObject, lastBefore, objectFinder, readObjects } from '../match/objects.js';
 import { slotName } from './referent.js';
+import { StartMap } from './starts.js';
 
 export interface Side {
   readonly image: ElfImage;
@@ -20,6 +20,10 @@ export interface Side {
   readonly objectBefore: (address: number) => DataObject | null;
   /** First address above `address` that something is known to begin at. */
   readonly nextStart: (address: number) => number;
+  /** Something refers to `address` from outside of the function that it lies in, or it starts or ends an object or section. */
+  readonly isStart: (address: number) => boolean;
+  /** Before anybody asks for starts: what the code refers to, as the sweep has found it. */
+  readonly useTargets: (targets: Uint32Array) => void;
   /** Symbols at an address that are neither functions nor objects with a size: `_end`, `__dso_handle`. */
   readonly labelAt: (address: number) => ElfSymbol | null;
   /** Names that the linker put at an address where something else may start as well: `__bss_start`. */
@@ -40,23 +44,85 @@ const LINKER_NAMES: ReadonlySet<string> = new Set(
 export function makeSide(image: ElfImage): Side {
   const functions = readFunctions(image);
   const objects = readObjects(image);
-  const ends = new Map(objects.map((object) => [object.address + object.size, object]));
-  const labels = new Map<number, ElfSymbol>();
-  const labelNames = new Map<string, ElfSymbol>();
+  const functionAt = functionFinder(functions);
+  let targets: Uint32Array | null = null;
+  const starts = lazy(() => new StartMap(image, functions, objects, targets));
+  const ends = lazy(() => new Map(objects.map((object) => [object.address + object.size, object])));
+  const labels = lazy(() => readLabels(image));
+  const labelNames = lazy(() => nameLabels(image));
+  const linkage = lazy(() => readLinkage(image, functionAt));
+  const symbolAt = (index: number | undefined) => (index === undefined ? null : image.symbolTable.at(index));
+  return {
+    image,
+    functions,
+    objects,
+    functionAt,
+    objectAt: objectFinder(objects),
+    objectBefore: (address) => ends().get(address) ?? null,
+    nextStart: (address) => starts().next(address),
+    isStart: (address) => starts().has(address),
+    useTargets: (found) => {
+      targets = found;
+    },
+    labelAt: (address) => symbolAt(labels().byAddress.get(address)),
+    bordersAt: (address) => labels().borders.get(address) ?? [],
+    isNamed: (section, address) => {
+      const last = lastBefore(objects, address);
+      const from = last?.section === section ? last.address + last.size : section.address;
+      return labels().sizeless.some((value) => value >= from && value <= address);
+    },
+    labelNamed: (name) => symbolAt(labelNames().get(name)),
+    get stubOf() {
+      return linkage().stubOf;
+    },
+    get slotOf() {
+      return linkage().slotOf;
+    },
+  };
+}
+
+/** What most comparisons never ask for is made when somebody does. */
+function lazy<T extends object>(make: () => T): () => T {
+  let made: T | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Index of the first symbol at each address; where symbols without a size are; the linker's names. */
+function readLabels({ symbolTable: table }: ElfImage) {
+  const byAddress = new Map<number, number>();
   const sizeless: number[] = [];
   const borders = new Map<number, string[]>();
-  for (const symbol of image.symbols) {
-    if (symbol.section === 0 || symbol.type === STT_FILE || symbol.type === STT_SECTION || symbol.type === STT_TLS)
-      continue;
-    // the compiler's own labels, which --emit-relocs keeps, name nothing
-    if (symbol.name.startsWith('.L')) continue;
-    if (!labels.has(symbol.value)) labels.set(symbol.value, symbol);
-    labelNames.set(symbol.name, symbol);
-    if (symbol.size > 0) continue;
-    if (!LINKER_NAMES.has(symbol.name)) sizeless.push(symbol.value);
-    else borders.set(symbol.value, [...(borders.get(symbol.value) ?? []), symbol.name]);
+  for (let i = 0; i < table.count; i++) {
+    if (!isLabel(table, i)) continue;
+    const value = table.values[i]!;
+    if (!byAddress.has(value)) byAddress.set(value, i);
+    if (table.sizes[i]! > 0) continue;
+    const name = table.name(i);
+    if (!LINKER_NAMES.has(name)) sizeless.push(value);
+    else borders.set(value, [...(borders.get(value) ?? []), name]);
   }
-  const functionAt = functionFinder(functions);
+  return { byAddress, sizeless, borders };
+}
+
+/** Of several symbols with one name the last. */
+function nameLabels({ symbolTable: table }: ElfImage): Map<string, number> {
+  const names = new Map<string, number>();
+  for (let i = 0; i < table.count; i++) if (isLabel(table, i)) names.set(table.name(i), i);
+  return names;
+}
+
+function isLabel({ infos, sectionIndices, nameOffsets, strings }: SymbolTable, index: number): boolean {
+  const type = infos[index]! & 15;
+  if (sectionIndices[index] === 0 || type === STT_FILE || type === STT_SECTION || type === STT_TLS) return false;
+  // the compiler's own labels, which --emit-relocs keeps, name nothing: .L
+  const name = nameOffsets[index]!;
+  return strings[name] !== 0x2e || strings[name + 1] !== 0x4c;
+}
+
+function readLinkage(image: ElfImage, functionAt: Side['functionAt']) {
   const stubOf = new Map<string, number>();
   const slotOf = new Map<string, number>();
   for (const [stub, slot] of image.stubs) {
@@ -65,56 +131,11 @@ export function makeSide(image: ElfImage): Side {
   }
   // the PLT's own slots are filled in at the first call: what they hold until then is good for calls, and for nothing else
   for (const wanted of [R_X86_64.irelative, R_X86_64.globDat])
-    for (const { address, type } of image.relocations.values()) {
-      const name = type === wanted ? slotName({ image, functionAt }, address) : null;
+    for (const { address } of image.relocations.ofType(wanted)) {
+      const name = slotName({ image, functionAt }, address);
       if (name !== null) slotOf.set(name, address);
     }
-  return {
-    image,
-    functions,
-    objects,
-    functionAt,
-    objectAt: objectFinder(objects),
-    objectBefore: (address) => ends.get(address) ?? null,
-    nextStart: startFinder(image, functions, objects),
-    labelAt: (address) => labels.get(address) ?? null,
-    bordersAt: (address) => borders.get(address) ?? [],
-    isNamed: (section, address) => {
-      const last = lastBefore(objects, address);
-      const from = last?.section === section ? last.address + last.size : section.address;
-      return sizeless.some((value) => value >= from && value <= address);
-    },
-    labelNamed: (name) => labelNames.get(name) ?? null,
-    stubOf,
-    slotOf,
-  };
-}
-
-/** Everything that code or data points at is the start of something, and so is the end of an object. */
-function startFinder(image: ElfImage, functions: readonly CodeFunction[], objects: readonly DataObject[]) {
-  const starts: number[] = [];
-  for (const fn of functions) {
-    const base = fn.address - fn.section.address;
-    for (let i = 0; i < instructionCount(fn.code.rows); i++) {
-      if (((fn.code.rows[i * INSTRUCTION_WORDS + 2]! >>> 8) & 0xff) === 0) continue;
-      const { offset, length, distance } = instructionAt(fn.code.rows, i, base);
-      starts.push(fn.address + offset + length + distance);
-    }
-  }
-  for (const { type, addend } of image.relocations.values()) if (type === R_X86_64.relative) starts.push(addend);
-  for (const { address, size } of objects) starts.push(address, address + size);
-  for (const { address, size } of image.sections) if (address > 0) starts.push(address, address + size);
-  const sorted = Float64Array.from(starts).sort();
-  return (address: number): number => {
-    let low = 0;
-    let high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sorted[middle]! <= address) low = middle + 1;
-      else high = middle;
-    }
-    return sorted[low] ?? Number.MAX_SAFE_INTEGER;
-  };
+  return { stubOf, slotOf };
 }
 
 /** Whether `fn` refers into `object` anywhere. */

@@ -63,6 +63,8 @@ async function compile(): Promise<Uint8Array> {
       '1',
       '--initialMemory',
       '1',
+      '--enable',
+      'simd',
     ],
     {
       readFile: (name, base) => {
@@ -84,6 +86,7 @@ async function compile(): Promise<Uint8Array> {
 
 function optimise(wasm: Uint8Array): Uint8Array {
   const module = binaryen.readBinary(wasm);
+  module.setFeatures(module.getFeatures() | binaryen.Features.SIMD128);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
   module.optimize();

@@ -10,9 +10,9 @@ import { checkDebugFile, debugWishOf, hasDebugInfo, sectionNumbers } from './deb
 import { ElfError } from './error.js';
 import { buildIdOf } from './notes.js';
 import { readStubs } from './plt.js';
-import { R_X86_64, type Relocation, readRelocations } from './relocations.js';
-import { isLoaded, isThreadLocal, type Section, type Segment } from './sections.js';
-import { type ElfSymbol, readSymbols, readVersions } from './symbols.js';
+import { R_X86_64, type RelocationTable, readRelocations } from './relocations.js';
+import { isLoaded, isTlsBss, type Section, type Segment } from './sections.js';
+import { type ElfSymbol, readSymbols, readVersions, type SymbolTable } from './symbols.js';
 
 export interface Import {
   readonly name: string;
@@ -26,6 +26,9 @@ export interface ElfImage {
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
   /** .symtab; empty if there is none. */
+  readonly symbolTable: SymbolTable;
+  readonly dynamicTable: SymbolTable;
+  /** The same, every entry as an object: made when it is asked for. */
   readonly symbols: readonly ElfSymbol[];
   readonly dynamicSymbols: readonly ElfSymbol[];
   /** Where to look for debugging information: the file's own sections, or those of its debug file. */
@@ -33,11 +36,11 @@ export interface ElfImage {
   readonly sharedDebugSections: readonly Section[] | null;
   readonly versions: readonly (string | null)[];
   /** Relocations that the loader applies, by the address they fill in. */
-  readonly relocations: ReadonlyMap<number, Relocation>;
+  readonly relocations: RelocationTable;
   /** PLT stub → GOT slot. */
   readonly stubs: ReadonlyMap<number, number>;
   /** Relocations of the code that --emit-relocs kept, by address; empty otherwise. */
-  readonly keptRelocations: ReadonlyMap<number, Relocation>;
+  readonly keptRelocations: RelocationTable;
 }
 
 export interface RawImage {
@@ -72,47 +75,61 @@ export function loadImage(raw: RawImage, need: 'required' | 'optional', debug: D
       advice: 'give the file from before `strip`, or its debug file as well (--old-debug, --new-debug)',
     });
   const dynamic = sections.find((section) => section.type === SHT_DYNSYM);
-  const symbols = table ? symbolsFrom(file, home, table, sections) : [];
-  const dynamicSymbols = dynamic ? readSymbols(file, sections, dynamic) : [];
-  const loaderApplies = (section: Section) => isLoaded(section);
-  const relocations = readRelocations(file, sections, loaderApplies, dynamicSymbols.length);
+  const symbolTable = symbolsFrom(file, home, table ?? null, sections);
+  const dynamicTable = readSymbols(file, sections, dynamic ?? null);
   const keepsCode = (section: Section) => !isLoaded(section) && isLoaded(sections[section.info] ?? section);
-  const kept = readRelocations(file, sections, keepsCode, symbols.length);
   return {
     file,
     kind: raw.kind === 'exec' ? 'exec' : raw.segments.some(({ type }) => type === 'interp') ? 'pie' : 'shared',
     buildId: buildIdOf(sections),
     sections,
     segments: raw.segments,
-    symbols,
-    dynamicSymbols,
+    symbolTable,
+    dynamicTable,
+    get symbols() {
+      return symbolTable.all;
+    },
+    get dynamicSymbols() {
+      return dynamicTable.all;
+    },
     debugSections: debug.file && !hasDebugInfo(sections) ? debug.file.sections : sections,
     sharedDebugSections: debug.shared?.sections ?? null,
-    versions: readVersions(sections, dynamicSymbols.length),
-    relocations: new Map(relocations.map((relocation) => [relocation.address, relocation])),
+    versions: readVersions(sections, dynamicTable.count),
+    relocations: readRelocations(file, sections, isLoaded, dynamicTable.count),
     stubs: readStubs(sections),
-    keptRelocations: new Map(kept.map((relocation) => [relocation.address, relocation])),
+    keptRelocations: readRelocations(file, sections, keepsCode, symbolTable.count),
   };
 }
 
 /** The symbols, with the numbers that sections have in the file itself. */
-function symbolsFrom(file: string, home: readonly Section[], table: Section, own: readonly Section[]): ElfSymbol[] {
+function symbolsFrom(
+  file: string,
+  home: readonly Section[],
+  table: Section | null,
+  own: readonly Section[],
+): SymbolTable {
   const symbols = readSymbols(file, home, table);
-  if (home === own) return symbols;
-  const number = sectionNumbers(own, home);
-  return symbols.map((symbol) => ({ ...symbol, section: number(symbol.section) }));
+  if (home !== own) {
+    const number = sectionNumbers(own, home);
+    symbols.sectionIndices.forEach((index, i, indices) => {
+      indices[i] = number(index);
+    });
+  }
+  return symbols;
 }
 
 /** The loaded section that holds `address`; its end belongs to it only if nothing else starts there. */
 export function sectionAt(image: ElfImage, address: number): Section | null {
   for (const section of image.sections)
-    if (isLoaded(section) && address >= section.address && address < section.address + section.size && !tlsBss(section))
+    if (
+      isLoaded(section) &&
+      address >= section.address &&
+      address < section.address + section.size &&
+      !isTlsBss(section)
+    )
       return section;
   return null;
 }
-
-/** .tbss takes no addresses of its own. */
-const tlsBss = (section: Section): boolean => isThreadLocal(section) && section.bytes.length === 0;
 
 /** Bytes at `address` up to `size`, cut at the section's end; null for no section or NOBITS. */
 export function bytesAt(image: ElfImage, address: number, size: number): Uint8Array | null {
@@ -132,7 +149,7 @@ export function importAt(image: ElfImage, slot: number): Import | null {
 }
 
 export function importOf(image: ElfImage, symbol: number): Import {
-  return { name: image.dynamicSymbols[symbol]?.name ?? '', version: image.versions[symbol] ?? null };
+  return { name: image.dynamicTable.name(symbol), version: image.versions[symbol] ?? null };
 }
 
 export const importName = ({ name, version }: Import): string => (version === null ? name : `${name}@${version}`);

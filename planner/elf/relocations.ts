@@ -2,7 +2,7 @@
 /** Relocation sections: what the loader fills in (.rela.dyn, .rela.plt), and what --emit-relocs keeps (.rela.text). */
 import { ElfError } from './error.js';
 import type { Section } from './sections.js';
-import { viewOf } from './symbols.js';
+import { firstWhere, viewOf } from './symbols.js';
 
 export const R_X86_64 = {
   none: 0,
@@ -36,32 +36,137 @@ export interface Relocation {
 const ENTRY = 24;
 const SHT_RELA = 4;
 
+/**
+ * Relocations by the address they fill in, in columns: a large program has some hundred thousand, and few are looked at one by one.
+ * Of several for one address the last one counts.
+ */
+export class RelocationTable {
+  readonly size: number;
+  /** Ascending. */
+  readonly addresses: Float64Array;
+  readonly types: Uint32Array;
+  readonly symbols: Uint32Array;
+  readonly addends: Float64Array;
+
+  constructor(columns: Columns) {
+    const { addresses, types, symbols, addends } = inOrder(columns);
+    this.size = addresses.length;
+    this.addresses = addresses;
+    this.types = types;
+    this.symbols = symbols;
+    this.addends = addends;
+  }
+
+  get(address: number): Relocation | undefined {
+    const index = this.indexOf(address);
+    return index < 0 ? undefined : this.at(index);
+  }
+
+  has(address: number): boolean {
+    return this.indexOf(address) >= 0;
+  }
+
+  /** Index of the relocation that counts for `address`, or -1. */
+  indexOf(address: number): number {
+    const after = this.firstFrom(address + 1);
+    return after > 0 && this.addresses[after - 1] === address ? after - 1 : -1;
+  }
+
+  /** Index of the first relocation at or above `address`; `size` if there is none. */
+  firstFrom(address: number): number {
+    return firstWhere(this.size, (i) => this.addresses[i]! >= address);
+  }
+
+  at(index: number): Relocation {
+    return {
+      address: this.addresses[index]!,
+      type: this.types[index]!,
+      symbol: this.symbols[index]!,
+      addend: this.addends[index]!,
+    };
+  }
+
+  /** Those of one type, in order of address. */
+  *ofType(type: number): IterableIterator<Relocation> {
+    for (let i = 0; i < this.size; i++) if (this.types[i] === type) yield this.at(i);
+  }
+
+  *values(): IterableIterator<Relocation> {
+    for (let i = 0; i < this.size; i++) yield this.at(i);
+  }
+}
+
+interface Columns {
+  readonly addresses: Float64Array;
+  readonly types: Uint32Array;
+  readonly symbols: Uint32Array;
+  readonly addends: Float64Array;
+}
+
 /** All entries of the RELA sections that `wanted` picks; symbol indices are checked against `symbols`. */
 export function readRelocations(
   file: string,
   sections: readonly Section[],
   wanted: (section: Section) => boolean,
   symbols: number,
-): Relocation[] {
-  const all: Relocation[] = [];
-  for (const section of sections) {
-    if (section.type !== SHT_RELA || !wanted(section)) continue;
-    const view = viewOf(section.bytes);
-    for (let at = 0; at + ENTRY <= section.bytes.length; at += ENTRY) {
-      const address = view.getBigUint64(at, true);
+): RelocationTable {
+  const tables = sections.filter((section) => section.type === SHT_RELA && wanted(section));
+  const count = tables.reduce((sum, { bytes }) => sum + Math.floor(bytes.length / ENTRY), 0);
+  const columns: Columns = {
+    addresses: new Float64Array(count),
+    types: new Uint32Array(count),
+    symbols: new Uint32Array(count),
+    addends: new Float64Array(count),
+  };
+  let i = 0;
+  for (const { name, bytes } of tables) {
+    const view = viewOf(bytes);
+    for (let at = 0; at + ENTRY <= bytes.length; at += ENTRY, i++) {
+      const addressHigh = view.getUint32(at + 4, true);
       const symbol = view.getUint32(at + 12, true);
-      const addend = view.getBigInt64(at + 16, true);
-      const distance = addend < 0n ? -addend : addend;
-      if (address >= 1n << 47n || distance >= 1n << 53n || symbol >= Math.max(1, symbols))
+      const addendHigh = view.getInt32(at + 20, true);
+      if (addressHigh >= 0x8000 || addendHigh >= 0x200000 || addendHigh < -0x200000 || symbol >= Math.max(1, symbols))
         throw new ElfError('SECTION', {
           file,
-          place: `${section.name} entry ${at / ENTRY}`,
+          place: `${name} entry ${at / ENTRY}`,
           expected: `an address below 2^47 and a symbol below ${symbols}`,
-          found: `address 0x${address.toString(16)}, symbol ${symbol}, addend ${addend}`,
+          found: `address 0x${view.getBigUint64(at, true).toString(16)}, symbol ${symbol}, addend ${view.getBigInt64(at + 16, true)}`,
           advice: 'the file is damaged',
         });
-      all.push({ address: Number(address), type: view.getUint32(at + 8, true), symbol, addend: Number(addend) });
+      columns.addresses[i] = view.getUint32(at, true) + addressHigh * 2 ** 32;
+      columns.types[i] = view.getUint32(at + 8, true);
+      columns.symbols[i] = symbol;
+      columns.addends[i] = view.getUint32(at + 16, true) + addendHigh * 2 ** 32;
     }
   }
-  return all;
+  return new RelocationTable(columns);
+}
+
+/** Linkers leave one long run in order, and the rest by symbol: only that is sorted. */
+function inOrder(columns: Columns): Columns {
+  const { addresses } = columns;
+  let run = 1;
+  while (run < addresses.length && addresses[run]! >= addresses[run - 1]!) run++;
+  if (run >= addresses.length) return columns;
+  const rest = Array.from({ length: addresses.length - run }, (_, i) => run + i);
+  rest.sort((a, b) => addresses[a]! - addresses[b]! || a - b);
+  const order = new Uint32Array(addresses.length);
+  for (let to = 0, a = 0, b = 0; to < order.length; to++) {
+    const fromRun = b >= rest.length || (a < run && addresses[a]! <= addresses[rest[b]!]!);
+    order[to] = fromRun ? a++ : rest[b++]!;
+  }
+  const ordered = {
+    addresses: new Float64Array(order.length),
+    types: new Uint32Array(order.length),
+    symbols: new Uint32Array(order.length),
+    addends: new Float64Array(order.length),
+  };
+  for (let to = 0; to < order.length; to++) {
+    const from = order[to]!;
+    ordered.addresses[to] = addresses[from]!;
+    ordered.types[to] = columns.types[from]!;
+    ordered.symbols[to] = columns.symbols[from]!;
+    ordered.addends[to] = columns.addends[from]!;
+  }
+  return ordered;
 }

@@ -34,6 +34,8 @@ export interface Segment {
 export const isLoaded = (section: Section): boolean => (section.flags & SHF_ALLOC) !== 0;
 export const isCode = (section: Section): boolean => isLoaded(section) && (section.flags & SHF_EXECINSTR) !== 0;
 export const isThreadLocal = (section: Section): boolean => (section.flags & SHF_TLS) !== 0;
+/** .tbss takes no addresses of its own. */
+export const isTlsBss = (section: Section): boolean => isThreadLocal(section) && section.bytes.length === 0;
 /** Made by the linker and filled in by the loader: no program's data. */
 export const isLinkage = (section: Section): boolean =>
   /^\.(got|got\.plt|dynamic|plt.*|init_array|fini_array)$/.test(section.name);

@@ -32,8 +32,108 @@ const ENTRY = 24;
 const SHT_GNU_VERSYM = 0x6fffffff;
 const SHT_GNU_VERNEED = 0x6ffffffe;
 
-/** All entries of a symbol table section, the empty first one included, so that indices stay as they are. */
-export function readSymbols(file: string, sections: readonly Section[], table: Section): ElfSymbol[] {
+/**
+ * A symbol table in columns, by index; the empty first entry included, so that indices are the file's. A large program has some
+ * hundred thousand symbols, and most are never asked for by name: names are decoded when they are.
+ */
+export class SymbolTable {
+  readonly count: number;
+  /** st_value and st_size; zero for absolute symbols whose value is no address. */
+  readonly values: Float64Array;
+  readonly sizes: Float64Array;
+  /** bind << 4 | type */
+  readonly infos: Uint8Array;
+  readonly sectionIndices: Uint16Array;
+  /** Offsets of names in `strings`. */
+  readonly nameOffsets: Uint32Array;
+  readonly strings: Uint8Array;
+  /** Indices of STT_FILE symbols, ascending. */
+  readonly #files: number[] = [];
+  #all: ElfSymbol[] | null = null;
+
+  constructor(file: string, table: Section | null, strings: Uint8Array) {
+    const bytes = table?.bytes ?? new Uint8Array(0);
+    const view = viewOf(bytes);
+    const plain = isPlain(strings);
+    this.strings = strings;
+    this.count = bytes.length / ENTRY;
+    this.values = new Float64Array(this.count);
+    this.sizes = new Float64Array(this.count);
+    this.infos = new Uint8Array(this.count);
+    this.sectionIndices = new Uint16Array(this.count);
+    this.nameOffsets = new Uint32Array(this.count);
+    for (let i = 0, at = 0; i < this.count; i++, at += ENTRY) {
+      this.nameOffsets[i] = view.getUint32(at, true);
+      this.infos[i] = bytes[at + 4]!;
+      if (!plain && !isPrintable(this.name(i)))
+        throw new ElfError('SYMBOL', {
+          file,
+          place: `${table!.name} entry ${i}`,
+          expected: 'a name without control characters',
+          found: printable(this.name(i)),
+          advice: 'rename it',
+        });
+      const section = view.getUint16(at + 6, true);
+      this.sectionIndices[i] = section;
+      // below 2^47: the upper halves have fifteen bits
+      const valueHigh = view.getUint32(at + 12, true);
+      const sizeHigh = view.getUint32(at + 20, true);
+      if (valueHigh < 0x8000 && sizeHigh < 0x8000) {
+        this.values[i] = view.getUint32(at + 8, true) + valueHigh * 2 ** 32;
+        this.sizes[i] = view.getUint32(at + 16, true) + sizeHigh * 2 ** 32;
+      } else if (section !== SHN_ABS)
+        throw new ElfError('SYMBOL', {
+          file,
+          place: `${table!.name} entry ${i} (${this.name(i)})`,
+          expected: 'a value and a size below 2^47',
+          found: `value 0x${view.getBigUint64(at + 8, true).toString(16)}, size 0x${view.getBigUint64(at + 16, true).toString(16)}`,
+          advice: 'the file is damaged',
+        });
+      if ((bytes[at + 4]! & 15) === STT_FILE) this.#files.push(i);
+    }
+  }
+
+  name(index: number): string {
+    return stringAt(this.strings, this.nameOffsets[index]!);
+  }
+
+  /** STT_FILE of a local symbol: the last before it. */
+  sourceFile(index: number): string | null {
+    if (this.infos[index]! >> 4 !== STB_LOCAL) return null;
+    const after = firstWhere(this.#files.length, (i) => this.#files[i]! > index);
+    return after === 0 ? null : this.name(this.#files[after - 1]!) || null;
+  }
+
+  at(index: number): ElfSymbol {
+    const info = this.infos[index]!;
+    return {
+      name: this.name(index),
+      value: this.values[index]!,
+      size: this.sizes[index]!,
+      type: info & 15,
+      bind: info >> 4,
+      section: this.sectionIndices[index]!,
+      file: this.sourceFile(index),
+    };
+  }
+
+  /** Those of one type, such as STT_TLS. */
+  ofType(type: number): ElfSymbol[] {
+    const found: ElfSymbol[] = [];
+    for (let i = 0; i < this.count; i++) if ((this.infos[i]! & 15) === type) found.push(this.at(i));
+    return found;
+  }
+
+  /** Every symbol as an object of its own: some hundred megabytes for a large program. */
+  get all(): readonly ElfSymbol[] {
+    this.#all ??= Array.from({ length: this.count }, (_, i) => this.at(i));
+    return this.#all;
+  }
+}
+
+/** A symbol table section; an empty table for null. */
+export function readSymbols(file: string, sections: readonly Section[], table: Section | null): SymbolTable {
+  if (table === null) return new SymbolTable(file, null, new Uint8Array(0));
   const strings = sections[table.link];
   if (strings === undefined || strings.type !== 3 || table.size % ENTRY !== 0 || table.bytes.length !== table.size)
     throw new ElfError('SECTION', {
@@ -43,47 +143,7 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
       found: `${table.size} bytes, link ${table.link}`,
       advice: 'the file is damaged',
     });
-  const view = viewOf(table.bytes);
-  const plain = isPlain(strings.bytes);
-  const symbols: ElfSymbol[] = [];
-  let source: string | null = null;
-  for (let at = 0; at < table.size; at += ENTRY) {
-    const info = view.getUint8(at + 4);
-    const type = info & 15;
-    const bind = info >> 4;
-    const name = stringAt(strings.bytes, view.getUint32(at, true));
-    const value = view.getBigUint64(at + 8, true);
-    const size = view.getBigUint64(at + 16, true);
-    const section = view.getUint16(at + 6, true);
-    if (!plain && !isPrintable(name))
-      throw new ElfError('SYMBOL', {
-        file,
-        place: `${table.name} entry ${at / ENTRY}`,
-        expected: 'a name without control characters',
-        found: printable(name),
-        advice: 'rename it',
-      });
-    const sane = value < 1n << 47n && size < 1n << 47n;
-    if (!sane && section !== SHN_ABS)
-      throw new ElfError('SYMBOL', {
-        file,
-        place: `${table.name} entry ${at / ENTRY} (${name})`,
-        expected: 'a value and a size below 2^47',
-        found: `value 0x${value.toString(16)}, size 0x${size.toString(16)}`,
-        advice: 'the file is damaged',
-      });
-    if (type === STT_FILE) source = name || null;
-    symbols.push({
-      name,
-      value: sane ? Number(value) : 0,
-      size: sane ? Number(size) : 0,
-      type,
-      bind,
-      section,
-      file: bind === STB_LOCAL ? source : null,
-    });
-  }
-  return symbols;
+  return new SymbolTable(file, table, strings.bytes);
 }
 
 /** True for printable ASCII and NULs alone, as nearly every string table is. */
@@ -143,3 +203,15 @@ export function stringAt(bytes: Uint8Array, at: number): string {
 }
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** The first of `count` indices for which `holds` is true, which it must stay from there on; `count` if there is none. */
+export function firstWhere(count: number, holds: (index: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

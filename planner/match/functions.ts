@@ -2,18 +2,26 @@
 /**
  * The functions of one image: every address that a function symbol names is one function, whatever number of names
  * it has. A `.cold` part is a function of its own here and knows its parent: what happens to one happens to both.
+ *
+ * A large program has a hundred thousand of them, and nearly all are as they were: names and instructions are made when
+ * somebody asks for them.
  */
-import { type DecodedFunction, decodeFunctions, INSTRUCTION_WORDS, Kind } from '../core/load.js';
+import { type DecodedFunction, Decoder, INSTRUCTION_WORDS, Kind } from '../core/load.js';
 import { ElfError } from '../elf/error.js';
 import type { ElfImage } from '../elf/image.js';
 import { isCode, type Section } from '../elf/sections.js';
-import { type ElfSymbol, STB_GLOBAL, STB_LOCAL, STT_FUNC, STT_IFUNC } from '../elf/symbols.js';
+import { firstWhere, STB_LOCAL, STT_FUNC, STT_IFUNC, type SymbolTable } from '../elf/symbols.js';
+import { groupByAddress } from './by-address.js';
 
 export interface CodeFunction {
   readonly name: string;
   readonly names: readonly string[];
   /** STT_FILE, if every name is local. */
   readonly file: string | null;
+  /** Place in the list of all functions of the image. */
+  readonly index: number;
+  /** Index in .symtab of the symbol that gives the name. */
+  readonly symbol: number;
   readonly address: number;
   readonly size: number;
   /** False if the symbol has no size and the function is taken to reach to the next symbol. */
@@ -21,91 +29,135 @@ export interface CodeFunction {
   readonly section: Section;
   readonly code: DecodedFunction;
   /** Of a .cold part: the function it was split from. */
-  parent: CodeFunction | null;
+  readonly parent: CodeFunction | null;
   /** The .cold parts. */
-  readonly parts: CodeFunction[];
+  readonly parts: readonly CodeFunction[];
 }
 
-/** Functions in order of address; throws ElfError for code that cannot be decoded. */
+const NO_PARTS: readonly CodeFunction[] = [];
+
+class SymbolFunction implements CodeFunction {
+  readonly home: { readonly table: SymbolTable; readonly decoder: Decoder };
+  /** In .symtab; the one that gives the name first. */
+  readonly symbols: Uint32Array | number;
+  readonly address: number;
+  readonly size: number;
+  readonly sized: boolean;
+  readonly section: Section;
+  index = 0;
+  parent: CodeFunction | null = null;
+  parts: readonly CodeFunction[] = NO_PARTS;
+  decoded: DecodedFunction | null = null;
+
+  constructor(
+    home: SymbolFunction['home'],
+    symbols: Uint32Array | number,
+    address: number,
+    size: number,
+    sized: boolean,
+    section: Section,
+  ) {
+    this.home = home;
+    this.symbols = symbols;
+    this.address = address;
+    this.size = size;
+    this.sized = sized;
+    this.section = section;
+  }
+
+  get symbol(): number {
+    return typeof this.symbols === 'number' ? this.symbols : this.symbols[0]!;
+  }
+
+  get name(): string {
+    return this.home.table.name(this.symbol);
+  }
+
+  get names(): string[] {
+    const all = typeof this.symbols === 'number' ? [this.symbols] : [...this.symbols];
+    return all.map((index) => this.home.table.name(index));
+  }
+
+  get file(): string | null {
+    const { table } = this.home;
+    const isLocal = (index: number) => table.infos[index]! >> 4 === STB_LOCAL;
+    const local = typeof this.symbols === 'number' ? isLocal(this.symbols) : this.symbols.every(isLocal);
+    return local ? table.sourceFile(this.symbol) : null;
+  }
+
+  /** Rows count from the section's start. */
+  get code(): DecodedFunction {
+    const start = this.address - this.section.address;
+    this.decoded ??= this.home.decoder.decode(this.section.bytes, [{ start, size: this.size }])[0]!;
+    return this.decoded;
+  }
+}
+
+/** Functions in order of address. Throws ElfError for one that does not lie within its section. */
 export function readFunctions(image: ElfImage): CodeFunction[] {
-  const all: CodeFunction[] = [];
+  const home = { table: image.symbolTable, decoder: new Decoder() };
+  const { sizes } = home.table;
+  const all: SymbolFunction[] = [];
   for (const section of image.sections) {
     if (!isCode(section) || section.bytes.length === 0 || section.name.startsWith('.plt')) continue;
-    const named = symbolsByAddress(image, section);
-    const starts = [...named.keys()].sort((a, b) => a - b);
-    const shapes = starts.map((address, i) => {
-      const symbols = named.get(address)!;
-      const size = Math.max(...symbols.map((symbol) => symbol.size));
-      const next = starts[i + 1] ?? section.address + section.size;
-      return { symbols, address, size: size || next - address, sized: size > 0 };
-    });
-    for (const { symbols, address, size } of shapes)
+    const { addresses, symbols } = groupByAddress(home.table, section, [STT_FUNC, STT_IFUNC]);
+    for (let i = 0; i < addresses.length; i++) {
+      const named = symbols[i]!;
+      const address = addresses[i]!;
+      let known = 0;
+      if (typeof named === 'number') known = sizes[named]!;
+      else for (const symbol of named) known = Math.max(known, sizes[symbol]!);
+      const next = addresses[i + 1] ?? section.address + section.size;
+      const size = known || next - address;
+      const fn = new SymbolFunction(home, named, address, size, known > 0, section);
       if (address + size > section.address + section.bytes.length)
         throw new ElfError('SYMBOL', {
           file: image.file,
-          place: symbols[0]!.name,
+          place: fn.name,
           expected: `a function within ${section.name}`,
           found: `0x${address.toString(16)}, size ${size}`,
           advice: 'the file is damaged',
         });
-    const ranges = shapes.map(({ address, size }) => ({ start: address - section.address, size }));
-    const decoded = decodeFunctions(section.bytes, ranges);
-    shapes.forEach(({ symbols, address, size, sized }, i) => {
-      const names = symbols.map(({ name }) => name);
-      const file = symbols.every(({ bind }) => bind === STB_LOCAL) ? symbols[0]!.file : null;
-      const code = decoded[i]!;
-      all.push({ name: names[0]!, names, file, address, size, sized, section, code, parent: null, parts: [] });
-    });
+      all.push(fn);
+    }
   }
-  all.sort((a, b) => a.address - b.address);
-  adoptColdParts(all);
+  if (all.some((fn, i) => i > 0 && fn.address < all[i - 1]!.address)) all.sort((a, b) => a.address - b.address);
+  for (let i = 0; i < all.length; i++) all[i]!.index = i;
+  if (mentions(image.symbolTable.strings, '.cold')) adoptColdParts(all);
   return all;
 }
 
-function symbolsByAddress(image: ElfImage, section: Section): Map<number, ElfSymbol[]> {
-  const named = new Map<number, ElfSymbol[]>();
-  for (const symbol of image.symbols) {
-    if (symbol.section !== section.index || (symbol.type !== STT_FUNC && symbol.type !== STT_IFUNC)) continue;
-    if (symbol.value < section.address || symbol.value >= section.address + section.size) continue;
-    const list = named.get(symbol.value);
-    if (list) list.push(symbol);
-    else named.set(symbol.value, [symbol]);
-  }
-  // a global name is what others know the function by
-  const rank = ({ bind }: ElfSymbol) => (bind === STB_GLOBAL ? 0 : bind === STB_LOCAL ? 2 : 1);
-  for (const list of named.values())
-    list.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  return named;
-}
+const mentions = (strings: Uint8Array, word: string): boolean =>
+  Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength).includes(word, 0, 'latin1');
 
-function adoptColdParts(functions: readonly CodeFunction[]): void {
-  const byName = new Map<string, CodeFunction[]>();
-  for (const fn of functions) for (const name of fn.names) byName.set(name, [...(byName.get(name) ?? []), fn]);
-  for (const part of functions) {
-    const match = /^(.+)\.cold(\.\d+)?$/.exec(part.name);
-    if (!match) continue;
-    const candidates = byName.get(match[1]!) ?? [];
-    const parent = candidates.find(({ file }) => file === part.file) ?? candidates.find(({ file }) => file === null);
-    if (!parent) continue;
-    part.parent = parent;
-    parent.parts.push(part);
+function adoptColdParts(functions: readonly SymbolFunction[]): void {
+  const named = functions.map((part) => ({ part, name: part.name }));
+  const parents = new Map<string, SymbolFunction[]>();
+  const split = named.flatMap(({ part, name }) => {
+    const parent = /^(.+)\.cold(\.\d+)?$/.exec(name)?.[1];
+    if (parent === undefined) return [];
+    parents.set(parent, []);
+    return [{ part, parent }];
+  });
+  for (const { part, name } of named)
+    for (const each of typeof part.symbols === 'number' ? [name] : part.names) parents.get(each)?.push(part);
+  for (const { part, parent } of split) {
+    const candidates = parents.get(parent)!;
+    const found = candidates.find(({ file }) => file === part.file) ?? candidates.find(({ file }) => file === null);
+    if (!found) continue;
+    part.parent = found;
+    found.parts = [...found.parts, part];
   }
 }
 
 /** Function and parts: what is replaced together. */
 export const unitOf = (fn: CodeFunction): CodeFunction => fn.parent ?? fn;
 
-/** Finds the function that holds an address. */
+/** Finds the function that holds an address: the last one that starts at or before it, if it reaches over it. */
 export function functionFinder(functions: readonly CodeFunction[]): (address: number) => CodeFunction | null {
+  const starts = Float64Array.from(functions, (fn) => fn.address);
   return (address) => {
-    let low = 0;
-    let high = functions.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (functions[middle]!.address <= address) low = middle + 1;
-      else high = middle;
-    }
-    const fn = functions[low - 1];
+    const fn = functions[firstWhere(starts.length, (i) => starts[i]! > address) - 1];
     return fn !== undefined && address < fn.address + fn.size ? fn : null;
   };
 }

@@ -21,13 +21,14 @@ export interface Pairing<T> {
 
 /**
  * `content` gives equal values for things that have a good chance to be equal; `telling`: equal content makes it as good as
- * sure that they are the same, as for code and constants, but not for variables.
+ * sure that they are the same, as for code and constants, but not for variables. `certain`: pairs that unique.ts has found.
  */
 export function pairNamed<T extends Named>(
   olds: readonly T[],
   news: readonly T[],
   content: (thing: T) => unknown,
   telling: (thing: T) => boolean,
+  certain: readonly (readonly [T, T])[] = [],
 ): Pairing<T> {
   const oldOf = new Map<T, T>();
   const newOf = new Map<T, T>();
@@ -36,6 +37,9 @@ export function pairNamed<T extends Named>(
     oldOf.set(after, before);
     newOf.set(before, after);
   };
+  for (const [before, after] of certain) join(before, after);
+  const otherOlds = olds.filter((thing) => !newOf.has(thing));
+  const otherNews = news.filter((thing) => !oldOf.has(thing));
   const groups = (key: (thing: T) => string) => {
     const table = new Map<string, { before: T[]; after: T[] }>();
     const group = (k: string) => {
@@ -43,8 +47,8 @@ export function pairNamed<T extends Named>(
       table.set(k, found);
       return found;
     };
-    for (const thing of olds) if (!newOf.has(thing)) group(key(thing)).before.push(thing);
-    for (const thing of news) if (!oldOf.has(thing)) group(key(thing)).after.push(thing);
+    for (const thing of otherOlds) if (!newOf.has(thing)) group(key(thing)).before.push(thing);
+    for (const thing of otherNews) if (!oldOf.has(thing)) group(key(thing)).after.push(thing);
     return [...table.values()].filter(({ before, after }) => before.length > 0 && after.length > 0);
   };
 

@@ -10,6 +10,7 @@
 import { jumpTableAt } from '../compare/constants.js';
 import { instructionsOf, referenceOf } from '../compare/functions.js';
 import { referentAt } from '../compare/referent.js';
+import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';
 import { type Instruction, isBranch } from '../core/instruction.js';
 import { Kind } from '../core/load.js';
@@ -74,8 +75,8 @@ class Threads {
   #threadEntries(): Map<CodeFunction, string> {
     if (this.#entries) return this.#entries;
     const entries = new Map<CodeFunction, string>();
-    for (const fn of this.#side.functions) {
-      const list = callsStarter(this.#side, fn) ? instructionsOf(fn) : [];
+    for (const fn of referrersTo(this.#side, startersOf(this.#side))) {
+      const list = instructionsOf(fn);
       list.forEach((call, i) => {
         const name = calleeName(this.#side, fn, call);
         const register = name === null ? undefined : STARTS.get(name.replace(/@.*/, ''));
@@ -138,19 +139,11 @@ function calleeName(side: Side, fn: CodeFunction, call: Instruction): string | n
   return referent.kind === 'stub' || referent.kind === 'slot' ? referent.name : null;
 }
 
-const startersOf = new WeakMap<Side, ReadonlySet<number>>();
-
-/** Cheaply: whether some field of the function leads to the stub or slot of what starts threads. */
-function callsStarter(side: Side, fn: CodeFunction): boolean {
-  let starters = startersOf.get(side);
-  if (!starters) {
-    const wanted = [...side.stubOf, ...side.slotOf].filter(([name]) => STARTS.has(name.replace(/@.*/, '')));
-    starters = new Set(wanted.map(([, address]) => address));
-    startersOf.set(side, starters);
-  }
-  if (starters.size === 0) return false;
-  return instructionsOf(fn).some((one) => one.fieldSize === 4 && starters.has(referenceOf(fn, one).address));
-}
+/** Stubs and slots of what starts threads. */
+const startersOf = (side: Side): number[] =>
+  [...side.stubOf, ...side.slotOf]
+    .filter(([name]) => STARTS.has(name.replace(/@.*/, '')))
+    .map(([, address]) => address);
 
 const calleesOf = (side: Side, fn: CodeFunction): CodeFunction[] =>
   [fn, ...fn.parts].flatMap((part) =>

@@ -11,7 +11,7 @@ import type { Judged, RuleFinding } from './rule.js';
 export function codeShape({ plan, placed }: Judged): RuleFinding[] {
   const findings: RuleFinding[] = [];
   const { after } = plan.context;
-  const resolvers = new Set(after.image.symbols.filter(({ type }) => type === STT_IFUNC).map(({ value }) => value));
+  const resolvers = new Set(after.image.symbolTable.ofType(STT_IFUNC).map(({ value }) => value));
   const add = (code: string, symbol: string, message: string) =>
     findings.push({ code, symbol, message, allowable: false });
   if (after.image.kind === 'exec' && placed.length > 0)
@@ -28,9 +28,10 @@ export function codeShape({ plan, placed }: Judged): RuleFinding[] {
         now.name,
         `function ${now.name} is one of several that the compiler numbered, and which old one it is cannot be told; mark the original noclone`,
       );
-  const filled = [...after.image.relocations.keys()];
+  const { relocations } = after.image;
   for (const fn of placed) {
-    if (filled.some((address) => address >= fn.address && address < fn.address + fn.size))
+    const first = relocations.firstFrom(fn.address);
+    if (first < relocations.size && relocations.addresses[first]! < fn.address + fn.size)
       add(
         'TEXT_RELOCATION',
         fn.name,

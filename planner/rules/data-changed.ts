@@ -14,9 +14,8 @@ import type { Judged, RuleFinding } from './rule.js';
 
 export function dataChanged({ plan }: Judged): RuleFinding[] {
   const { before, objects } = plan.context;
-  const exported = new Set(
-    before.image.dynamicSymbols.filter(({ section }) => section !== 0).map(({ value }) => value),
-  );
+  const { sectionIndices, values } = before.image.dynamicTable;
+  const exported = new Set(values.filter((_, i) => sectionIndices[i] !== 0));
   const findings: RuleFinding[] = [];
   for (const { change, old, new: now } of plan.objects) {
     if (change !== 'modified' || !old || !now) continue;

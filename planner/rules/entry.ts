@@ -6,6 +6,7 @@
  * Examples: a function that is a lone `ret` with another one right behind it; a loop whose head is the second instruction.
  */
 import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';
 import { isBranch } from '../core/instruction.js';
 import { Kind } from '../core/load.js';
@@ -25,7 +26,10 @@ export function detourOffset(fn: CodeFunction): number {
 export function roomOf(side: Side, fn: CodeFunction): number {
   const { section } = fn;
   const start = fn.address - section.address;
-  const next = side.functions.find(({ address, section: home }) => home === section && address >= fn.address + fn.size);
+  let after = fn.index + 1;
+  const follows = ({ address, section: home }: CodeFunction) => home === section && address >= fn.address + fn.size;
+  while (after < side.functions.length && !follows(side.functions[after]!)) after++;
+  const next = side.functions[after];
   const limit = next ? next.address - section.address : section.bytes.length;
   let end = start + fn.size;
   // gcc pads with nops of every length, gas with zeros, lld with int3
@@ -65,7 +69,7 @@ export function entry({ plan }: Judged): RuleFinding[] {
       });
     for (let i = 1; i < Math.min(DETOUR_SIZE, room); i++) entries.set(old.address + start + i, old);
   }
-  for (const fn of before.functions)
+  for (const fn of referrersTo(before, [...entries.keys()]))
     for (const instruction of instructionsOf(fn)) {
       if (!isBranch(instruction.kind) && instruction.kind !== Kind.address) continue;
       const target = entries.get(referenceOf(fn, instruction).address);

@@ -7,6 +7,7 @@
  * Callers that change too are none of the problem: each thread has the old ones with the old function, or the new with the new.
  */
 import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';
 import { isBranch } from '../core/instruction.js';
 import { type DebugInfo, debugInfoOf } from '../elf/dwarf/debug-info.js';
@@ -73,12 +74,13 @@ function callerThatStays(plan: Plan, fn: CodeFunction): string | null {
   const { before } = plan.context;
   const changed = new Set(plan.modified.map(({ old }) => old));
   const gone = new Set(plan.removed);
-  const { relocations, dynamicSymbols } = before.image;
-  if (dynamicSymbols.some(({ section, value }) => section !== 0 && value === fn.address))
+  const { relocations, dynamicTable } = before.image;
+  if (dynamicTable.values.some((value, i) => value === fn.address && dynamicTable.sectionIndices[i] !== 0))
     return 'other objects, which see its name, call it';
-  for (const { type, addend } of relocations.values())
-    if (type === R_X86_64.relative && addend === fn.address) return 'what calls it through a pointer in data calls it';
-  for (const other of before.functions) {
+  for (let i = 0; i < relocations.size; i++)
+    if (relocations.types[i] === R_X86_64.relative && relocations.addends[i] === fn.address)
+      return 'what calls it through a pointer in data calls it';
+  for (const other of referrersTo(before, [fn.address])) {
     const stays = !changed.has(unitOf(other)) && !gone.has(unitOf(other));
     const place = placeOfReference(before, other, fn, stays);
     if (place !== null) return place;

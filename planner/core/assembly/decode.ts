@@ -6,6 +6,7 @@
  * then ModRM, SIB, displacement and immediates. It never reads at or beyond `end`; what does not fit or is no
  * instruction gives length 0. The result is left in the globals below, valid until the next call.
  */
+import { u8At } from './memory';
 import { BAD, ESCAPE, IMM_B, IMM_NONE, IMM_V, IMM_W, IMM_WB, IMM_Z, MAP0, MAP1, MODRM, MOFFS, REL_B, REL_D } from './tables';
 
 /** What the PC-relative field of an instruction means; 0 if it has none. */
@@ -44,14 +45,22 @@ const LONGEST: usize = 15;
 /** The length of the instruction at `at`, or 0. */
 export function decode(at: usize, end: usize): u32 {
   kind = PLAIN;
-  fieldAt = fieldSize = immAt = immSize = opcode = modrm = prefixes = dispAt = dispSize = 0;
+  fieldAt = 0;
+  fieldSize = 0;
+  immAt = 0;
+  immSize = 0;
+  opcode = 0;
+  modrm = 0;
+  prefixes = 0;
+  dispAt = 0;
+  dispSize = 0;
   const limit = min(end, at + LONGEST);
   let p = at;
   let rex: u32 = 0;
   let byte: u32 = 0;
   for (;;) {
     if (p >= limit) return 0;
-    byte = load<u8>(p++);
+    byte = u8At(p++);
     if (byte == 0x66) prefixes |= 16;
     else if (byte == 0x67) prefixes |= 32;
     else if (byte == 0xf0) prefixes |= 8;
@@ -70,16 +79,16 @@ export function decode(at: usize, end: usize): u32 {
   let follows: u32 = 0;
   if (byte == 0x0f) {
     if (p >= limit) return 0;
-    byte = load<u8>(p++);
+    byte = u8At(p++);
     if (byte == 0x38 || byte == 0x3a) {
       const map: u32 = byte == 0x38 ? 2 : 3;
       if (p >= limit) return 0;
-      byte = load<u8>(p++);
+      byte = u8At(p++);
       opcode = (map << 8) | byte;
       follows = map == 2 ? MODRM : MODRM | IMM_B;
     } else {
       opcode = 0x100 | byte;
-      follows = load<u8>(MAP1 + byte);
+      follows = u8At(MAP1 + byte);
       // extrq and insertq of SSE4a take two immediate bytes
       if (byte == 0x78 && prefixes & (2 | 16)) follows = MODRM | IMM_W;
     }
@@ -88,12 +97,12 @@ export function decode(at: usize, end: usize): u32 {
     let map: u32 = 1;
     if (byte == 0xc4) {
       if (p + 1 >= limit) return 0;
-      map = load<u8>(p++) & 0x1f;
-      if (load<u8>(p) & 0x80) prefixes |= 64;
+      map = u8At(p++) & 0x1f;
+      if (u8At(p) & 0x80) prefixes |= 64;
     }
     p++;
     if (p >= limit) return 0;
-    byte = load<u8>(p++);
+    byte = u8At(p++);
     opcode = ((16 + map) << 8) | byte;
     follows = vectorFollows(map, byte);
     if (map > 3) return 0;
@@ -101,17 +110,17 @@ export function decode(at: usize, end: usize): u32 {
   } else if (byte == 0x62) {
     if (rex != 0 || prefixes & (2 | 4 | 8 | 16)) return 0;
     if (p + 3 >= limit) return 0;
-    const map: u32 = load<u8>(p) & 15;
-    if (!(load<u8>(p + 1) & 4)) return 0;
+    const map: u32 = u8At(p) & 15;
+    if (!(u8At(p + 1) & 4)) return 0;
     if (map == 4 || map > 6) return 0;
-    byte = load<u8>(p + 3);
+    byte = u8At(p + 3);
     p += 4;
     opcode = ((32 + map) << 8) | byte;
     follows = vectorFollows(map, byte);
-  } else if (byte == 0x8f && p < limit && (load<u8>(p) & 0x1f) >= 8) {
+  } else if (byte == 0x8f && p < limit && (u8At(p) & 0x1f) >= 8) {
     if (p + 2 >= limit) return 0;
-    const map: u32 = load<u8>(p) & 0x1f;
-    byte = load<u8>(p + 2);
+    const map: u32 = u8At(p) & 0x1f;
+    byte = u8At(p + 2);
     p += 3;
     opcode = ((48 + map) << 8) | byte;
     if (map == 8) follows = MODRM | IMM_B;
@@ -122,14 +131,14 @@ export function decode(at: usize, end: usize): u32 {
     } else return 0;
   } else {
     opcode = byte;
-    follows = load<u8>(MAP0 + byte);
+    follows = u8At(MAP0 + byte);
   }
   if (follows == BAD || follows == ESCAPE) return 0;
   if (opcode == 0x90 && !(rex & 1) && !(prefixes & (4 | 8))) kind = NOP;
 
   if (follows & MODRM) {
     if (p >= limit) return 0;
-    modrm = load<u8>(p++);
+    modrm = u8At(p++);
     const mod = modrm >> 6;
     const rm = modrm & 7;
     // moves to and from control and debug registers have no memory form
@@ -138,7 +147,7 @@ export function decode(at: usize, end: usize): u32 {
       let size: u32 = mod == 1 ? 1 : mod == 2 ? 4 : 0;
       if (rm == 4) {
         if (p >= limit) return 0;
-        const sib: u32 = load<u8>(p++);
+        const sib: u32 = u8At(p++);
         if (mod == 0 && (sib & 7) == 5) size = 4;
       } else if (mod == 0 && rm == 5) {
         size = 4;

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Which functions must be looked at closely: all but those that the sweep (core/assembly/sweep.ts) shows to be the same. It only ever
+ * spares work: what is no suspect, `sameFunction` would have called the same as well.
+ *
+ * The core has compared all code, and what refers to functions, variables and imports. Left is its queue: references whose content
+ * tells. Equal content is found here without asking what it is; where it is not equal, references.ts decides.
+ */
+import { ENTRY_WORDS, type Places, type SweepSide, type Swept, sweep, sweepable, Verdict } from '../core/sweep.js';
+import type { ElfImage } from '../elf/image.js';
+import { sectionAt } from '../elf/image.js';
+import { isCode, isConstant, isLinkage, isThreadLocal, type Section } from '../elf/sections.js';
+import { STT_TLS } from '../elf/symbols.js';
+import type { CodeFunction } from '../match/functions.js';
+import { codeOf, loadedRange } from './code-range.js';
+import type { Context } from './context.js';
+import type { FunctionPair } from './known.js';
+import type { PairNumbers } from './places.js';
+import { isEnd, sameReference } from './references.js';
+import type { Side } from './side.js';
+
+/** New functions that differ from their old ones, may do so, or have none; in order of address. */
+export function findSuspects(context: Context): CodeFunction[] {
+  const { before, after } = context;
+  if (!sweepable(loadedRange(before.image)) || !sweepable(loadedRange(after.image))) return [...after.functions];
+  const { known } = context;
+  const describe = (side: Side, places: Places, { functions }: PairNumbers): SweepSide => {
+    const single = side.functions.filter(({ index }) => functions[index]! < 0);
+    return {
+      ...loadedRange(side.image),
+      code: codeOf(side.image),
+      places,
+      single: Uint32Array.from(single.flatMap(({ address, size }) => [address, size])),
+    };
+  };
+  const swept = sweep(
+    describe(before, known.oldPlaces, known.old),
+    describe(after, known.newPlaces, known.now),
+    extentsOf(known.functionPairs),
+  );
+  before.useTargets(swept.oldTargets);
+  after.useTargets(swept.newTargets);
+  const suspect = new Queue(context, swept).judge();
+  return after.functions.filter(({ index }) => {
+    const pair = known.now.functions[index]!;
+    return pair < 0 || suspect[pair] === LOOK;
+  });
+}
+
+function extentsOf(pairs: readonly FunctionPair[]): Uint32Array {
+  const extents = new Uint32Array(pairs.length * 4);
+  for (let i = 0; i < pairs.length; i++) {
+    const [old, now] = pairs[i]!;
+    extents[i * 4] = old.address;
+    extents[i * 4 + 1] = old.size;
+    extents[i * 4 + 2] = now.address;
+    extents[i * 4 + 3] = now.size;
+  }
+  return extents;
+}
+
+const LOOK = 1;
+const FINE = 0;
+/** Most bytes that an instruction loads, by what the queue says of it; 0: it takes the address. */
+const WIDTHS = [0, 16, 64];
+
+/** The core's queue, judged by content. */
+class Queue {
+  readonly #context: Context;
+  readonly #swept: Swept;
+  readonly #answers = new Map<number, { readonly address: number; readonly same: boolean }>();
+  readonly #old: Reader;
+  readonly #now: Reader;
+
+  constructor(context: Context, swept: Swept) {
+    this.#context = context;
+    this.#swept = swept;
+    this.#old = new Reader(context.before);
+    this.#now = new Reader(context.after);
+  }
+
+  /** For each pair whether it must be looked at. */
+  judge(): Uint8Array {
+    const { verdicts, queue } = this.#swept;
+    const { before, after } = this.#context;
+    let asked = Verdict.lookClosely;
+    if (threadLocals(before.image) !== threadLocals(after.image)) asked |= Verdict.threadLocal;
+    if (before.image.kind === 'exec' || after.image.kind === 'exec') asked |= Verdict.absolute;
+    const suspect = new Uint8Array(verdicts.length);
+    for (let i = 0; i < verdicts.length; i++) suspect[i] = (verdicts[i]! & asked) === 0 ? FINE : LOOK;
+    this.#context.known.learn((a, b) => this.#sameContent(a, b, 0));
+    for (let i = 0; i < queue.length; i += ENTRY_WORDS) {
+      const pair = queue[i + 2]! >>> 2;
+      if (suspect[pair] === FINE && !this.#same(queue[i]!, queue[i + 1]!, WIDTHS[queue[i + 2]! & 3]!, pair))
+        suspect[pair] = LOOK;
+    }
+    return suspect;
+  }
+
+  #same(a: number, b: number, width: number, pair: number): boolean {
+    if (width === 0 && (this.#old.isTable(a) || this.#now.isTable(b))) {
+      const [old, now] = this.#context.known.functionPairs[pair]!;
+      return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
+    }
+    const key = a * 128 + width;
+    const answer = this.#answers.get(key);
+    if (answer?.address === b) return answer.same;
+    const same =
+      this.#sameInside(a, b) ||
+      this.#sameEnd(a, b, pair) ||
+      this.#sameContent(a, b, width) ||
+      this.#sameByMeaning(a, b, width, pair);
+    // who refers matters where an address may be the end of an object
+    if (this.#context.before.objectBefore(a) === null) this.#answers.set(key, { address: b, same });
+    return same;
+  }
+
+  /** One offset of two functions that are in step: from a .cold part back into its function, for one. */
+  #sameInside(a: number, b: number): boolean {
+    const { before, after } = this.#context;
+    if (!this.#old.isCode(a)) return false;
+    const [old, now] = [before.functionAt(a), after.functionAt(b)];
+    if (old === null || now === null || a - old.address !== b - now.address) return false;
+    const { old: olds, now: news } = this.#context.known;
+    const pair = olds.functions[old.index]!;
+    if (pair < 0 || pair !== news.functions[now.index]) return false;
+    return (this.#swept.verdicts[pair]! & Verdict.lookClosely) === 0;
+  }
+
+  /** A branch to where the function ends, which is never taken: there is no other code. */
+  #sameEnd(a: number, b: number, pair: number): boolean {
+    const [old, now] = this.#context.known.functionPairs[pair]!;
+    return isEnd(this.#context.before, old, a) && isEnd(this.#context.after, now, b);
+  }
+
+  #sameByMeaning(a: number, b: number, width: number, pair: number): boolean {
+    // how many bytes of an unnamed constant are loaded, only the instruction tells
+    const loaded = width > 0;
+    if (loaded && this.#context.before.objectAt(a) === null && !this.#old.isSlot(a)) return false;
+    const [old, now] = this.#context.known.functionPairs[pair]!;
+    return sameReference(this.#context, { from: old, address: a, loaded }, { from: now, address: b, loaded });
+  }
+
+  /** Constants without relocations, equal up to where the next thing begins, and if they are texts up to their ends. */
+  #sameContent(a: number, b: number, width: number): boolean {
+    const old = this.#old.constantAt(a);
+    const now = this.#now.constantAt(b);
+    if (old === null || now === null) return false;
+    const [x, y] = [a - old.address, b - now.address];
+    // of a loaded one all that any instruction could load, or all that there is
+    const loaded = width > 0;
+    const rest = Math.min(width, old.bytes.length - x);
+    const room = loaded ? rest : this.#context.before.nextStart(a) - a;
+    if (loaded && Math.min(width, now.bytes.length - y) !== rest) return false;
+    if (!loaded && this.#context.after.nextStart(b) - b !== room) return false;
+    if (x + room > old.bytes.length || y + room > now.bytes.length) return false;
+    if (this.#old.isFilled(a, a + room) || this.#now.isFilled(b, b + room)) return false;
+    let i = 0;
+    while (i < room && old.bytes[x + i] === now.bytes[y + i]) i++;
+    if (i < room) return false;
+    if (loaded) return true;
+    // a text may go on behind the start of another, whose end it shares
+    for (; x + i < old.bytes.length && old.bytes[x + i - 1] !== 0; i++)
+      if (old.bytes[x + i] !== now.bytes[y + i]) return false;
+    return true;
+  }
+
+  /** Jump tables whose entries lead to the same offsets of the function itself, which is in step with the other. */
+  #sameTable(a: number, b: number, fn: CodeFunction, other: CodeFunction): boolean {
+    if (fn.parent !== null || fn.parts.length > 0 || other.parent !== null || other.parts.length > 0) return false;
+    const room = Math.min(this.#context.before.nextStart(a) - a, this.#context.after.nextStart(b) - b);
+    for (let at = 0; at + 4 <= room; at += 4) {
+      const to = this.#old.entryAt(a, at) - fn.address;
+      const otherTo = this.#now.entryAt(b, at) - other.address;
+      const inside = to >= 0 && to <= fn.size;
+      if (inside !== (otherTo >= 0 && otherTo <= other.size)) return false;
+      if (!inside) return at > 0;
+      if (to !== otherTo) return false;
+    }
+    return room >= 4;
+  }
+}
+
+/** Reads one side's constants. */
+class Reader {
+  readonly #image: ElfImage;
+  readonly #code: readonly Section[];
+  #section: Section | null = null;
+
+  constructor({ image }: Side) {
+    this.#image = image;
+    this.#code = image.sections.filter(isCode);
+  }
+
+  /** The section with constants that holds `address`, if it is in the file. */
+  constantAt(address: number): Section | null {
+    const known = this.#section;
+    if (known !== null && address >= known.address && address < known.address + known.bytes.length) return known;
+    const section = sectionAt(this.#image, address);
+    if (section === null || !isConstant(section) || section.bytes.length === 0) return null;
+    this.#section = section;
+    return section;
+  }
+
+  isCode(address: number): boolean {
+    return this.#code.some((section) => address >= section.address && address < section.address + section.size);
+  }
+
+  isSlot(address: number): boolean {
+    const section = sectionAt(this.#image, address);
+    return section !== null && isLinkage(section);
+  }
+
+  isFilled(start: number, end: number): boolean {
+    const { relocations } = this.#image;
+    const index = relocations.firstFrom(start - 7);
+    return index < relocations.size && relocations.addresses[index]! < end;
+  }
+
+  /** What is at `address` looks like a jump table: a distance that leads from there into code. */
+  isTable(address: number): boolean {
+    if (address % 4 !== 0 || this.constantAt(address) === null) return false;
+    const to = this.entryAt(address, 0);
+    return this.#code.some((section) => to >= section.address && to <= section.address + section.size);
+  }
+
+  entryAt(table: number, offset: number): number {
+    const section = this.constantAt(table)!;
+    const at = table - section.address + offset;
+    if (at + 4 > section.bytes.length) return -1;
+    const { bytes } = section;
+    return table + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
+  }
+}
+
+/** How thread-local storage is laid out. */
+function threadLocals({ sections, symbolTable }: ElfImage): string {
+  const blocks = sections.filter(isThreadLocal).map(({ name, size, align }) => `${name} ${size} ${align}`);
+  const variables = symbolTable.ofType(STT_TLS).filter(({ section }) => section !== 0);
+  return [...blocks, ...variables.map(({ name, value, size }) => `${name} ${value} ${size}`).sort()].join('\n');
+}

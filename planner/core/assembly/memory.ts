@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Reading and writing the linear memory, under names that plain TypeScript can have as well: the benchmark compiles the rest of this
+ * folder with `tsc` against plain/memory.ts, which does the same on typed arrays. So nobody else here says load, store or v128, and
+ * arithmetic is such that 32-bit wrapping never decides.
+ */
+
+// @ts-ignore: decorator
+@inline
+export function u8At(at: usize): u32 {
+  return load<u8>(at);
+}
+
+// @ts-ignore: decorator
+@inline
+export function i8At(at: usize): i32 {
+  return load<i8>(at);
+}
+
+// @ts-ignore: decorator
+@inline
+export function i16At(at: usize): i32 {
+  return load<i16>(at);
+}
+
+// @ts-ignore: decorator
+@inline
+export function i32At(at: usize): i32 {
+  return load<i32>(at);
+}
+
+// @ts-ignore: decorator
+@inline
+export function u32At(at: usize): u32 {
+  return load<u32>(at);
+}
+
+// @ts-ignore: decorator
+@inline
+export function put32(at: usize, value: u32): void {
+  store<u32>(at, value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function put8(at: usize, value: u32): void {
+  store<u8>(at, value);
+}
+
+/** Bit i is set if the i-th of sixteen bytes differs. Reads sixteen bytes, whatever the caller needs of them. */
+// @ts-ignore: decorator
+@inline
+export function differing(a: usize, b: usize): u32 {
+  return i8x16.bitmask(i8x16.ne(v128.load(a), v128.load(b)));
+}
+
+/** The low 32 bits of a product. */
+// @ts-ignore: decorator
+@inline
+export function multiply(a: u32, b: u32): u32 {
+  return a * b;
+}
+
+/** Where free memory starts: everything from here on is the caller's to lay out. */
+export function freeMemory(): usize {
+  return __heap_base;
+}
