@@ -34,7 +34,7 @@ export interface CodeFunction {
   readonly parts: readonly CodeFunction[];
 }
 
-const NO_PARTS: readonly CodeFunction[] = [];
+const NO_PARTS: readonly CodeFunction[] = Object.freeze([]);
 
 class SymbolFunction implements CodeFunction {
   readonly home: { readonly table: SymbolTable; readonly decoder: Decoder };

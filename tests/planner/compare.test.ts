@@ -50,6 +50,14 @@ test('an immediate is told with its old and new value', () => {
   assert.match(functions[0]!.reasons.join(), /immediate 0x408 → 0x808 at \+0x/);
 });
 
+test('a branch to where the function itself ends is no change', () => {
+  const result = diffPair(compilePair('end-branch.c', { new: ['-DSHIFT'] }));
+  assert.equal(
+    result.functions.map(({ name, change }) => `${change} ${name}`),
+    ['added moved'],
+  );
+});
+
 test('the same input gives the same result', () => {
   const pair = compilePair('program.c', { new: ['-DONE=7', '-DSHIFT'] });
   assert.equal(diffPair(pair).patch, diffPair(pair).patch);

@@ -11,12 +11,14 @@ import { ensurePackages } from '../system-packages.js';
 import type { Bench, BenchContext, Measured } from './bench.js';
 import { runNode } from './command.js';
 import { corpusPairs, largePair, type Pair } from './pairs.js';
+import { buildPlainPlanner } from './plain-core.js';
 import { type Case, inTurns } from './result.js';
 
 const notes = [
   'plan: seconds of the whole command `planner diff OLD NEW -o PATCH --json`, in a process of its own',
   'objdump-diff: seconds of `diff <(objdump -d OLD) <(objdump -d NEW)`, both disassemblers at once',
   'compare: megabytes of the old text (the new one is not counted) by seconds of the compare phase, on one core',
+  'compare-plain: the same planner with the same core, compiled as TypeScript instead of WebAssembly',
   'memory: the largest peak of resident memory of the command, Node itself included; files: OLD and NEW together',
   'llvm: all static libraries of llvm-14-dev as one shared object, and again with one function before them changed',
 ];
@@ -29,6 +31,7 @@ export const planner: Bench = {
   async run(context: BenchContext): Promise<Measured> {
     const { quick, shown, signal } = context;
     await ensurePackages(['binutils', 'diffutils'], shown.say);
+    const plain = await buildPlainPlanner();
     const large = await largePair(shown);
     const corpus = await corpusPairs(quick, shown);
     const sets: [string, Pair[], number][] = [['llvm', [large], quick ? 1 : 5]];
@@ -38,7 +41,7 @@ export const planner: Bench = {
       const series = [];
       for (const [name, pairs, runs] of sets) {
         const step = { name: `planning ${name}, ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}` };
-        const cases = casesOver(name, pairs, join(scratch, 'patch.drift'), signal);
+        const cases = casesOver(name, pairs, plain, join(scratch, 'patch.drift'), signal);
         shown.onStep(step);
         series.push(
           ...(await inTurns(cases, runs, (done) => shown.onStep({ ...step, done, total: runs, unit: 'runs' }))),
@@ -51,16 +54,20 @@ export const planner: Bench = {
   },
 };
 
-function casesOver(name: string, pairs: readonly Pair[], patch: string, signal: AbortSignal): Case[] {
+function casesOver(name: string, pairs: readonly Pair[], plain: string, patch: string, signal: AbortSignal): Case[] {
   return [
     {
       measures: [
         { name: `${name}/plan`, unit: 's', against: `${name}/objdump-diff` },
-        { name: `${name}/compare`, unit: 'MB/s' },
+        { name: `${name}/compare`, unit: 'MB/s', against: `${name}/compare-plain` },
         { name: `${name}/memory`, unit: 'MB', against: `${name}/files` },
         { name: `${name}/files`, unit: 'MB' },
       ],
-      run: () => plan(pairs, patch, signal),
+      run: () => plan('planner/cli.js', pairs, patch, signal),
+    },
+    {
+      measures: [{ name: `${name}/compare-plain`, unit: 'MB/s' }],
+      run: async () => [(await plan(plain, pairs, patch, signal))[1]!],
     },
     {
       measures: [{ name: `${name}/objdump-diff`, unit: 's' }],
@@ -70,13 +77,13 @@ function casesOver(name: string, pairs: readonly Pair[], patch: string, signal: 
 }
 
 /** Of several pairs: all their time, all their text, and the memory and files of the one that took most memory by its files' size. */
-async function plan(pairs: readonly Pair[], patch: string, signal: AbortSignal): Promise<number[]> {
+async function plan(command: string, pairs: readonly Pair[], patch: string, signal: AbortSignal): Promise<number[]> {
   let seconds = 0;
   let textBytes = 0;
   let compareMs = 0;
   let largest = { memory: 0, files: 1 };
   for (const { old, new: now } of pairs) {
-    const ran = await runNode('planner/cli.js', ['diff', old, now, '-o', patch, '--json'], PLANNED, signal);
+    const ran = await runNode(command, ['diff', old, now, '-o', patch, '--json'], PLANNED, signal);
     const { timing } = JSON.parse(ran.stdout) as { timing: { compareMs: number; textBytes: number } };
     await rm(patch, { force: true });
     seconds += ran.seconds;

@@ -54,7 +54,7 @@ export function decode(at: usize, end: usize): u32 {
   prefixes = 0;
   dispAt = 0;
   dispSize = 0;
-  const limit = min(end, at + LONGEST);
+  const limit = at + LONGEST < end ? at + LONGEST : end;
   let p = at;
   let rex: u32 = 0;
   let byte: u32 = 0;
