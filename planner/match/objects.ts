@@ -78,7 +78,8 @@ export function readObjects(image: ElfImage): DataObject[] {
       }
       const objects = [...named].filter(isObject);
       if (objects.length === 0) continue;
-      const size = Math.max(...objects.map((symbol) => table.sizes[symbol]!));
+      // a call has room for some ten thousand arguments, an address for more names
+      const size = objects.reduce((most, symbol) => Math.max(most, table.sizes[symbol]!), 0);
       all.push(new SymbolObject(table, objects, addresses[i]!, size, section));
     }
   }

@@ -129,6 +129,19 @@ const bombs: readonly [string, () => ElfParts, RegExp][] = [
     /SYMBOL/,
   ],
   [
+    'functions of one name',
+    () => ({
+      sections: [
+        text(1 << 20),
+        ...symbolTable(
+          2,
+          many(20_000, (i) => fn('f', 0x1000 + i * 16, 16)),
+        ),
+      ],
+    }),
+    /a result/,
+  ],
+  [
     'functions that differ in their numbers alone',
     () => ({
       sections: [
@@ -161,12 +174,12 @@ const bombs: readonly [string, () => ElfParts, RegExp][] = [
         text(64),
         ...symbolTable(2, [
           fn('one', 0x1000, 16),
-          ...many(20_000, (i) => fn(`v${i}`, 0x8000, 8, { type: 1, section: 4 })),
+          ...many(200_000, (i) => fn(`v${i}`, 0x8000, 8, { type: 1, section: 4 })),
         ]),
-        { name: '.data', type: 1, flags: 3, address: 0x8000, bytes: new Uint8Array(64) },
+        { name: '.data', type: 1, flags: 3, address: 0x8000, bytes: new Uint8Array(1 << 20) },
       ],
     }),
-    /./,
+    /a result/,
   ],
   [
     'parts of one function',

@@ -114,8 +114,9 @@ function open(image: ElfImage, place: { at: number }): DebugInfo | null {
   const found = debugSections(image.debugSections, 0, shared ? shared.main : null);
   if (found === null) return null;
   const units = readUnits(found.main, false, place);
-  for (const more of [found.types, shared?.types]) if (more) units.push(...readUnits(more, true, place));
-  if (shared) units.push(...readUnits(shared.main, false, place));
+  for (const more of [found.types, shared?.types])
+    if (more) for (const unit of readUnits(more, true, place)) units.push(unit);
+  if (shared) for (const unit of readUnits(shared.main, false, place)) units.push(unit);
   return new DebugInfo(image.file, units);
 }
 

@@ -107,7 +107,7 @@ function membersOf(info: DebugInfo, entry: Entry, prefix: string, base: number, 
       });
     if (nameless && depth < DEEPEST) {
       const dot = child.name === '' ? prefix : `${name}.`;
-      members.push(...membersOf(info, inner, dot, offset, depth + 1));
+      for (const member of membersOf(info, inner, dot, offset, depth + 1)) members.push(member);
     }
   }
   return members;

@@ -31,7 +31,7 @@ export function* within(entry: Entry): Generator<Entry> {
   const queue = [entry];
   for (let one = queue.pop(); one !== undefined; one = queue.pop()) {
     yield one;
-    queue.push(...one.children);
+    for (const child of one.children) queue.push(child);
   }
 }
 
