@@ -3,6 +3,7 @@
 
 export { type AptSource, type AptSources, oneLineSources, readAptSources } from './apt-sources.js';
 export { cacheFolder, exists, filesBelow, hashOf, hashOfFile, writeWhole } from './cache.js';
+export { findComplaints } from './complaints.js';
 export { LostVmError, VmError, type VmErrorCode } from './errors.js';
 export { type ExecOptions, type ExecResult, exec } from './exec.js';
 export { shellWord } from './guest-init.js';

@@ -34,6 +34,19 @@ export const reasons = {
   binutils: 'objdump, which the planner is measured against',
   diffutils: 'diff, which the planner is measured against',
   zstd: 'unpacks the corpus',
+  'libcap-dev': "the kernel's mm selftests are built with it",
+  'libnuma-dev': "the kernel's mm selftests are built with it",
+  'liburing-dev': "the kernel's mm selftests are built with it",
+  'stress-ng': 'stresses processes in views',
+  trinity: 'fuzzes system calls of processes in views',
+  bochs: 'emulates a processor with PCID',
+  bochsbios: 'its BIOS',
+  'bochs-term': 'its display',
+  bsdutils: 'script, its terminal',
+  isolinux: 'boots from its CD',
+  'syslinux-common': 'boots from its CD',
+  xorriso: 'makes its CD',
+  'busybox-static': 'the shell on its CD',
 } as const;
 
 export type SystemPackage = keyof typeof reasons;
@@ -52,6 +65,17 @@ export const forTests: readonly SystemPackage[] = ['gcc', 'g++', 'clang', 'libc6
 export const forMemcached: readonly SystemPackage[] = [
   ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'libevent-dev', 'libsasl2-dev'] as const),
 ];
+
+export const forMmSelftests: readonly SystemPackage[] = [
+  ...forKernel,
+  ...(['libc6-dev', 'libcap-dev', 'libnuma-dev', 'liburing-dev'] as const),
+];
+export const forStressNg: readonly SystemPackage[] = ['stress-ng'];
+export const forBochs: readonly SystemPackage[] = [
+  ...(['bochs', 'bochsbios', 'bochs-term', 'bsdutils', 'isolinux', 'syslinux-common', 'xorriso'] as const),
+  ...(['busybox-static', 'cpio', 'gcc', 'make', 'libc6-dev'] as const),
+];
+export const forTrinity: readonly SystemPackage[] = ['trinity', 'gcc', 'libc6-dev'];
 
 /** Somebody has to install packages, and it cannot be us. */
 export class MissingPackagesError extends Error {

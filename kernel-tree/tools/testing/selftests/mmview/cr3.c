@@ -236,7 +236,7 @@ static int after_the_fold(void)
 
 	if (!have_tracefs())
 		return KSFT_SKIP;
-	CHECK_EQ(sys_mmview_migrate(view, getpid(), MMVIEW_MIGRATE_ALL), 1);
+	EVENTUALLY(sys_mmview_migrate(view, getpid(), MMVIEW_MIGRATE_ALL) == 1);
 	CHECK(!ioctl(view, MMVIEW_IOC_FOLD));
 	CHECK_EQ(play_game(-1, -1).loads, 0);
 	return 0;

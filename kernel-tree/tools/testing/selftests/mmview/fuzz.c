@@ -40,7 +40,7 @@ static void set_up(void)
 
 	fuzz = shared_alloc(sizeof(*fuzz));
 	fuzz->seed = time(NULL);
-	fuzz->steps = 400;
+	fuzz->steps = 250;
 	fuzz->code[0] = code;
 	fuzz->code[1] = fuzz->code[0] + PAGE;
 	fuzz->code[2] = fuzz->code[0] + ZONE + 7 * PAGE;
@@ -127,6 +127,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	printf("# seed %lu\n", fuzz->seed);
-	mmview_case_timeout_s = 120 + fuzz->steps / 5;
+	mmview_case_timeout_s = 400 + (int)fuzz->steps;
 	MMVIEW_MAIN(cases);
 }
