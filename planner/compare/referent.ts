@@ -98,9 +98,9 @@ function isSlot({ image }: Side, address: number): boolean {
 
 /** By the name it has in the symbol table, so that both files call it the same. */
 function variableName(image: ElfImage, symbol: number, addend: number): string {
-  const known = image.dynamicSymbols[symbol];
-  if (symbol !== 0 && known?.section === 0) return `${importName(importOf(image, symbol))}+${addend}`;
-  const offset = (symbol === 0 ? 0 : known!.value) + addend;
+  const { sectionIndices, values } = image.dynamicTable;
+  if (symbol !== 0 && sectionIndices[symbol] === 0) return `${importName(importOf(image, symbol))}+${addend}`;
+  const offset = (symbol === 0 ? 0 : values[symbol]!) + addend;
   const variable = variableAt(threadVariables(image), offset);
   return variable === null ? `offset ${offset}` : `${variableKey(variable)}+${offset - variable.offset}`;
 }

@@ -22,8 +22,9 @@ const known = new WeakMap<ElfImage, readonly ThreadVariable[]>();
 export function threadVariables(image: ElfImage): readonly ThreadVariable[] {
   let variables = known.get(image);
   if (variables === undefined) {
-    variables = image.symbols
-      .filter(({ type, section, name }) => type === STT_TLS && section !== 0 && name !== '_TLS_MODULE_BASE_')
+    variables = image.symbolTable
+      .ofType(STT_TLS)
+      .filter(({ section, name }) => section !== 0 && name !== '_TLS_MODULE_BASE_')
       .map(({ name, file, value, size }) => ({ name, file, offset: value, size }))
       .sort((a, b) => a.offset - b.offset || (a.name < b.name ? -1 : 1));
     known.set(image, variables);

@@ -41,14 +41,21 @@ function sortedByAddress(table: SymbolTable, section: Section, types: readonly n
 
 /** `indices`, ascending, in order of their keys; equal keys stay in order. Keys are whole and not negative. */
 export function inOrder(indices: Uint32Array, keyOf: (index: number) => number): Uint32Array {
-  const keys = Float64Array.from(indices, keyOf);
+  // plain loops: typed arrays' from() asks an iterator for each
+  const keys = new Float64Array(indices.length);
+  let most = 0;
+  for (let i = 0; i < keys.length; i++) {
+    keys[i] = keyOf(indices[i]!);
+    most = Math.max(most, keys[i]!);
+  }
   // key and place in one number, of 53 bits at most: sorting numbers needs no calls
   const scale = 2 ** Math.ceil(Math.log2(keys.length + 1));
-  const most = keys.reduce((highest, key) => Math.max(highest, key), 0);
   if ((most + 1) * scale > Number.MAX_SAFE_INTEGER) return indices.slice().sort((a, b) => keyOf(a) - keyOf(b) || a - b);
   for (let i = 0; i < keys.length; i++) keys[i] = keys[i]! * scale + i;
   keys.sort();
-  return Uint32Array.from(keys, (key) => indices[key % scale]!);
+  const ordered = new Uint32Array(keys.length);
+  for (let i = 0; i < keys.length; i++) ordered[i] = indices[keys[i]! % scale]!;
+  return ordered;
 }
 
 /** A global name is what others know a thing by. */
