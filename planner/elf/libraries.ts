@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The libraries that a file is linked with (DT_NEEDED), and which of them an import is to come from. */
+import { printable } from '../printable.js';
 import type { ElfImage } from './image.js';
 import type { Section } from './sections.js';
 import { stringAt, versionNeeds, versionNumbers, viewOf } from './symbols.js';
@@ -16,7 +17,7 @@ export function neededLibraries(sections: readonly Section[]): string[] {
   const names: string[] = [];
   for (let at = 0; at + ENTRY <= dynamic.bytes.length; at += ENTRY)
     if (view.getBigUint64(at, true) === BigInt(DT_NEEDED))
-      names.push(stringAt(strings.bytes, view.getUint32(at + 8, true)));
+      names.push(printable(stringAt(strings.bytes, view.getUint32(at + 8, true))));
   return names;
 }
 
@@ -27,5 +28,6 @@ export function libraryOf(image: ElfImage, name: string, version: string | null)
   );
   if (index < 0) return null;
   const number = versionNumbers(image.sections, image.dynamicSymbols.length)[index]!;
-  return versionNeeds(image.sections).get(number)?.library ?? null;
+  const library = versionNeeds(image.sections).get(number)?.library;
+  return library === undefined ? null : printable(library);
 }

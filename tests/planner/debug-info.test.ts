@@ -79,6 +79,16 @@ test('members are named as C sees them, with their places and types', () => {
   );
 });
 
+test('a name that would write on the terminal is shown by its numbers', () => {
+  const pair = compilePair('layout.c', { flags: ['-DMEMBER'] });
+  const now = Buffer.from(pair.new);
+  const at = now.indexOf('deadline\0');
+  assert.ok(at > 0);
+  now[at + 1] = 0x1b;
+  const { refusals: found } = diffPair({ ...pair, new: now });
+  assert.match(found[0]!.message, /member d\\u\{1b\}adline is new/);
+});
+
 test('sections compressed in a way that is not known are an error that says so', () => {
   const { old } = compilePair('layout.c', { flags: ['-DMEMBER', '-gz=zlib'] });
   const bytes = Buffer.from(old);

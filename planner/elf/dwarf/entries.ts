@@ -3,6 +3,7 @@
  * The entries of one unit as a tree: types, functions, variables. What nothing here asks for (call sites, labels, template
  * parameters) is passed over with all that it holds.
  */
+import { printable } from '../../printable.js';
 import { stringAt, viewOf } from '../symbols.js';
 import { abbreviationsAt } from './abbreviations.js';
 import { Cursor, readForm, type Slice, type Value } from './forms.js';
@@ -97,7 +98,7 @@ export class Entry {
   }
 }
 
-const textOf = (slice: Slice | null): string => (slice === null ? '' : stringAt(slice.bytes, slice.at));
+const textOf = (slice: Slice | null): string => (slice === null ? '' : printable(stringAt(slice.bytes, slice.at)));
 
 /** Operand of an expression of one operation. */
 function constantIn({ bytes, at, size }: Slice, operation: number, otherwise: number): number {

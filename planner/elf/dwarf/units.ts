@@ -3,6 +3,7 @@
  * The units of .debug_info: their headers, and of the first entry of each what says which code it is about and who made it.
  * Nothing behind the first entry is read, so this is cheap however much there is.
  */
+import { printable } from '../../printable.js';
 import { stringAt } from '../symbols.js';
 import { abbreviationIn } from './abbreviations.js';
 import {
@@ -94,7 +95,7 @@ function readRoot(header: UnitHeader) {
   for (const [attribute, value, form] of rootAttributes(header, bases)) attributes.set(attribute, [value, form]);
   const text = (attribute: number): string | null => {
     const value = attributes.get(attribute)?.[0] as Slice | undefined;
-    return value && typeof value === 'object' ? stringAt(value.bytes, value.at) : null;
+    return value && typeof value === 'object' ? printable(stringAt(value.bytes, value.at)) : null;
   };
   const low = Number(attributes.get(AT.lowPc)?.[0] ?? 0);
   return {
