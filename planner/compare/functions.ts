@@ -8,6 +8,7 @@ import { type Instruction, instructionAt, instructionCount, isBranch } from '../
 import { INSTRUCTION_WORDS, Kind } from '../core/load.js';
 import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
+import { sameWithAddresses } from './absolute.js';
 import { jumpTableAt, textAt } from './constants.js';
 import type { Context } from './context.js';
 import { operandSize } from './operand.js';
@@ -36,7 +37,8 @@ export function referenceOf(fn: CodeFunction, instruction: Instruction): Referen
 }
 
 export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction): boolean {
-  if (a.code.hash !== b.code.hash) return false;
+  const fixed = context.after.image.kind === 'exec';
+  if (a.code.hash !== b.code.hash && !fixed) return false;
   if (a.code.undecodable !== null || b.code.undecodable !== null) return false;
   const old = instructionsOf(a);
   const now = instructionsOf(b);
@@ -44,6 +46,7 @@ export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction)
   for (let i = 0; i < old.length; i++) {
     const x = old[i]!;
     const y = now[i]!;
+    if (fixed && !sameWithAddresses(context, a, x, b, y)) return false;
     if (x.fieldSize === 0 && y.fieldSize === 0) continue;
     if (x.kind !== y.kind || !sameReference(context, referenceOf(a, x), referenceOf(b, y))) return false;
   }
@@ -78,6 +81,10 @@ function differenceOf(
   y: Instruction,
 ): string | null {
   const at = `at +0x${y.offset.toString(16)}`;
+  const fixed = context.after.image.kind === 'exec';
+  if (fixed && sameWithAddresses(context, a, x, b, y)) {
+    if (x.fieldSize === 0 || sameReference(context, referenceOf(a, x), referenceOf(b, y))) return null;
+  }
   if (x.opcode === y.opcode && x.modrm === y.modrm && x.immediateSize > 0 && x.immediateSize === y.immediateSize) {
     const [before, after] = [immediate(a, x), immediate(b, y)];
     if (before !== after) return `immediate 0x${before.toString(16)} → 0x${after.toString(16)} ${at}`;

@@ -3,7 +3,7 @@
 import { instructionAt, instructionCount } from '../core/instruction.js';
 import type { ElfImage } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
-import type { Section } from '../elf/sections.js';
+import { isLoaded, type Section, SHT_RELA } from '../elf/sections.js';
 import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
 import { type CodeFunction, functionFinder, readFunctions, unitOf } from '../match/functions.js';
 import { type DataObject, lastBefore, objectFinder, readObjects } from '../match/objects.js';
@@ -30,6 +30,8 @@ export interface Side {
   readonly bordersAt: (address: number) => readonly string[];
   /** A symbol without a size stands between the last object in `section` and `address`, so it may go on up to there. */
   readonly isNamed: (section: Section, address: number) => boolean;
+  /** --emit-relocs kept the linker's relocations of this section. */
+  readonly keepsRelocations: (section: Section) => boolean;
   readonly labelNamed: (name: string) => ElfSymbol | null;
   /** Import → PLT stub, import → GOT slot. */
   readonly stubOf: ReadonlyMap<string, number>;
@@ -50,6 +52,8 @@ export function makeSide(image: ElfImage): Side {
   const ends = lazy(() => new Map(objects.map((object) => [object.address + object.size, object])));
   const labels = lazy(() => readLabels(image));
   const labelNames = lazy(() => nameLabels(image));
+  const isKept = (section: Section) => section.type === SHT_RELA && !isLoaded(section);
+  const kept = lazy(() => new Set(image.sections.filter(isKept).map(({ info }) => info)));
   const linkage = lazy(() => readLinkage(image, functionAt));
   const symbolAt = (index: number | undefined) => (index === undefined ? null : image.symbolTable.at(index));
   return {
@@ -71,6 +75,7 @@ export function makeSide(image: ElfImage): Side {
       const from = last?.section === section ? last.address + last.size : section.address;
       return labels().sizeless.some((value) => value >= from && value <= address);
     },
+    keepsRelocations: ({ index }) => kept().has(index),
     labelNamed: (name) => symbolAt(labelNames().get(name)),
     get stubOf() {
       return linkage().stubOf;

@@ -14,6 +14,7 @@ import { firstWhere } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { codeOf, loadedRange } from './code-range.js';
+import { possibleAddresses } from './operands.js';
 
 interface Marked {
   readonly start: number;
@@ -44,6 +45,7 @@ export class StartMap {
     if (map === null) for (const fn of functions) this.#markTargets(fn);
     const { addends, types, size } = image.relocations;
     for (let i = 0; i < size; i++) if (types[i] === R_X86_64.relative) this.#mark(addends[i]!);
+    if (image.kind === 'exec') for (const fn of functions) for (const value of possibleAddresses(fn)) this.#mark(value);
     for (const object of objects) {
       this.#mark(object.address);
       this.#mark(object.address + object.size);

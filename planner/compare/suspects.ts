@@ -22,6 +22,8 @@ import type { Side } from './side.js';
 /** New functions that differ from their old ones, may do so, or have none; in order of address. */
 export function findSuspects(context: Context): CodeFunction[] {
   const { before, after } = context;
+  // the sweep takes the addresses in a fixed program for numbers
+  if (context.after.image.kind === 'exec') return [...context.after.functions];
   if (!sweepable(loadedRange(before.image)) || !sweepable(loadedRange(after.image))) return [...after.functions];
   const { known } = context;
   const describe = (side: Side, places: Places, { functions }: PairNumbers): SweepSide => {

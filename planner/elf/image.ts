@@ -10,8 +10,9 @@ import { checkDebugFile, debugWishOf, hasDebugInfo, sectionNumbers } from './deb
 import { ElfError } from './error.js';
 import { buildIdOf } from './notes.js';
 import { readStubs } from './plt.js';
-import { R_X86_64, type RelocationTable, readRelocations } from './relocations.js';
-import { isLoaded, isTlsBss, type Section, type Segment } from './sections.js';
+import { pointersIn } from './pointers.js';
+import { R_X86_64, type Relocation, type RelocationTable, readRelocations } from './relocations.js';
+import { isLoaded, isTlsBss, type Section, type Segment, SHT_RELA } from './sections.js';
 import { type ElfSymbol, readSymbols, readVersions, type SymbolTable } from './symbols.js';
 
 export interface Import {
@@ -35,7 +36,7 @@ export interface ElfImage {
   readonly debugSections: readonly Section[];
   readonly sharedDebugSections: readonly Section[] | null;
   readonly versions: readonly (string | null)[];
-  /** Relocations that the loader applies, by the address they fill in. */
+  /** Relocations that the loader applies, by the address they fill in; of a fixed program also what the linker filled in (pointers.ts). */
   readonly relocations: RelocationTable;
   /** PLT stub → GOT slot. */
   readonly stubs: ReadonlyMap<number, number>;
@@ -78,6 +79,8 @@ export function loadImage(raw: RawImage, need: 'required' | 'optional', debug: D
   const symbolTable = symbolsFrom(file, home, table ?? null, sections);
   const dynamicTable = readSymbols(file, sections, dynamic ?? null);
   const keepsCode = (section: Section) => !isLoaded(section) && isLoaded(sections[section.info] ?? section);
+  const loaders = readRelocations(file, sections, isLoaded, dynamicTable.count);
+  const kept = readRelocations(file, sections, keepsCode, symbolTable.count);
   return {
     file,
     kind: raw.kind === 'exec' ? 'exec' : raw.segments.some(({ type }) => type === 'interp') ? 'pie' : 'shared',
@@ -95,9 +98,10 @@ export function loadImage(raw: RawImage, need: 'required' | 'optional', debug: D
     debugSections: debug.file && !hasDebugInfo(sections) ? debug.file.sections : sections,
     sharedDebugSections: debug.shared?.sections ?? null,
     versions: readVersions(sections, dynamicTable.count),
-    relocations: readRelocations(file, sections, isLoaded, dynamicTable.count),
+    relocations:
+      raw.kind === 'exec' ? loaders.over(pointersIn(sections, symbolTable.all, bySection(sections, kept))) : loaders,
     stubs: readStubs(sections),
-    keptRelocations: readRelocations(file, sections, keepsCode, symbolTable.count),
+    keptRelocations: kept,
   };
 }
 
@@ -116,6 +120,21 @@ function symbolsFrom(
     });
   }
   return symbols;
+}
+
+/** Of the sections whose relocations the linker kept. */
+function bySection(sections: readonly Section[], kept: RelocationTable): Map<number, Relocation[]> {
+  const homes = sections.filter((section) => section.type === SHT_RELA && !isLoaded(section));
+  const table = new Map<number, Relocation[]>();
+  for (const { info } of homes) {
+    const home = sections[info];
+    if (home === undefined) continue;
+    const found: Relocation[] = [];
+    const end = kept.firstFrom(home.address + home.size);
+    for (let i = kept.firstFrom(home.address); i < end; i++) found.push(kept.at(i));
+    table.set(info, found);
+  }
+  return table;
 }
 
 /** The loaded section that holds `address`; its end belongs to it only if nothing else starts there. */

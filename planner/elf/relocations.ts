@@ -57,6 +57,17 @@ export class RelocationTable {
     this.addends = addends;
   }
 
+  /** This table with `others`, which count only where it has none itself. */
+  over(others: readonly Relocation[]): RelocationTable {
+    const both = [...others, ...this.values()];
+    return new RelocationTable({
+      addresses: Float64Array.from(both, ({ address }) => address),
+      types: Uint32Array.from(both, ({ type }) => type),
+      symbols: Uint32Array.from(both, ({ symbol }) => symbol),
+      addends: Float64Array.from(both, ({ addend }) => addend),
+    });
+  }
+
   get(address: number): Relocation | undefined {
     const index = this.indexOf(address);
     return index < 0 ? undefined : this.at(index);

@@ -6,6 +6,7 @@ export const SHF_ALLOC = 2;
 export const SHF_EXECINSTR = 4;
 export const SHF_TLS = 0x400;
 export const SHF_COMPRESSED = 0x800;
+export const SHT_RELA = 4;
 export const SHT_NOBITS = 8;
 
 export interface Section {

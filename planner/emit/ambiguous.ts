@@ -3,7 +3,7 @@
  * An address that is the end of one object and the start of another: `&items[COUNT]`, or the variable behind `items`. The linker
  * wrote one number for both. What a function does with either object tells; where that leaves a doubt nobody guesses.
  */
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { referencesIn } from '../compare/absolute.js';
 import type { Reference } from '../compare/references.js';
 import type { Referent } from '../compare/referent.js';
 import type { Side } from '../compare/side.js';
@@ -22,7 +22,8 @@ export function meaningOf(plan: Plan, fn: CodeFunction, address: number, ended: 
   const { before, after, objects } = plan.context;
   if (starts.kind === 'unknown') return 'end';
   if (isGuard(ended) || (starts.kind === 'object' && isGuard(starts.object))) return 'start';
-  if (ended.size <= SCALAR || !referencesOf(fn).some((one) => after.objectAt(one.address) === ended)) return 'start';
+  if (ended.size <= SCALAR || !referencesOf(after, fn).some((one) => after.objectAt(one.address) === ended))
+    return 'start';
   if (starts.kind === 'label') return 'end';
   if (starts.kind !== 'object' && starts.kind !== 'constant') return 'start';
   const old = objects.oldOf.get(ended);
@@ -34,7 +35,7 @@ export function meaningOf(plan: Plan, fn: CodeFunction, address: number, ended: 
   // the old function went to the same end, and what starts there is used for nothing else on either side
   const oldUnit = plan.context.functions.oldOf.get(unitOf(fn));
   if (end === null || oldUnit === undefined) return 'unknown';
-  const wentThere = referencesOf(oldUnit).some((one) => one.address === end && !one.loaded);
+  const wentThere = referencesOf(before, oldUnit).some((one) => one.address === end && !one.loaded);
   return wentThere && !usedOtherwise(before, oldUnit, end) && !usedOtherwise(after, fn, address) ? 'end' : 'unknown';
 }
 
@@ -45,18 +46,14 @@ const isGuard = ({ names }: DataObject): boolean => names.some((name) => name.st
 function usedOtherwise(side: Side, fn: CodeFunction, address: number): boolean {
   const object = side.objectAt(address);
   const end = object === null ? address + 1 : object.address + object.size;
-  return referencesOf(fn).some(
+  return referencesOf(side, fn).some(
     (one) => one.address >= address && one.address < end && (one.loaded || one.address > address),
   );
 }
 
-function referencesOf(fn: CodeFunction): Reference[] {
+function referencesOf(side: Side, fn: CodeFunction): Reference[] {
   const unit = unitOf(fn);
-  return [unit, ...unit.parts].flatMap((part) =>
-    instructionsOf(part)
-      .filter(({ fieldSize }) => fieldSize > 0)
-      .map((instruction) => referenceOf(part, instruction)),
-  );
+  return [unit, ...unit.parts].flatMap((part) => referencesIn(side, part));
 }
 
 /** Objects that touch each other from `object` on, in both directions, as far as `wanted` goes; in order of address. */

@@ -48,6 +48,12 @@ export class Binder {
     this.named = new NameBinder(this, this.#copier);
   }
 
+  /** A stub in the patch itself that jumps to what `to` is a stub or slot of: something to take the address of. */
+  ownStub({ symbol, offset }: Binding): Binding {
+    const { name } = this.builder.symbols[symbol]!;
+    return this.builder.stub(name, { symbol, offset, via: 'slot' });
+  }
+
   /** The new file has a function that starts there. */
   isFunction(address: number): boolean {
     return this.plan.context.after.functionAt(address)?.address === address;

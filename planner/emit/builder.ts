@@ -2,6 +2,7 @@
 /** Collects a patch's sections, symbols and relocations; equal symbols are one. Order of calls is order in the file. */
 import type { LinkAddress } from '../addresses.js';
 import { linkAddress } from '../addresses.js';
+import { R_X86_64 } from '../elf/relocations.js';
 import type { PatchRelocation, PatchSection, PatchSymbol, SectionKind, SymbolBinding } from '../patch-file/model.js';
 
 /** Where a relocation leads: a symbol and what to add to it. */
@@ -37,6 +38,23 @@ export class PatchBuilder {
 
   imported(name: string, version: string | null, weak: boolean): Binding {
     return { symbol: this.#symbol(name, { kind: 'import', version, ...(weak ? { weak: true } : {}) }), offset: 0 };
+  }
+
+  /** jmp *slot(%rip), in a section of its own. */
+  stub(name: string, slot: Binding): Binding {
+    const text = `${name}@stub`;
+    const known = this.#known.get(text);
+    if (known !== undefined) return { symbol: known, offset: 0 };
+    const section = this.addSection(
+      `.text.stub.${name}`,
+      'code',
+      16,
+      Uint8Array.of(0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc),
+    );
+    this.relocate(section, 2, R_X86_64.gotpcrel, slot, -4);
+    const stub = this.inPatch(text, section, 0);
+    this.#known.set(text, stub.symbol);
+    return stub;
   }
 
   relocate(section: number, offset: number, type: number, to: Binding, addend: number): void {

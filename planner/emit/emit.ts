@@ -6,12 +6,14 @@
  * what is new comes along. What can be neither bound nor carried is a refusal, never a guess. The sections are made
  * first, then filled, so that functions may refer to each other in any order.
  */
+import { absoluteFields } from '../compare/absolute.js';
 import { instructionsOf, referenceOf } from '../compare/functions.js';
 import { isBranch } from '../core/instruction.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Finding } from '../patch-file/model.js';
 import type { Plan } from '../plan.js';
+import { absoluteType, bindAbsolute } from './absolute.js';
 import { Binder } from './bind.js';
 import { type Binding, PatchBuilder } from './builder.js';
 import { alignOf } from './copy.js';
@@ -68,6 +70,13 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
   builder.inPatch(fn.name, section, base);
   const { bytes } = builder.sections[section]!;
   for (const instruction of instructionsOf(fn)) {
+    for (const field of absoluteFields(binder.plan.context.after, fn, instruction)) {
+      const to = bindAbsolute(binder, fn, field, `${fn.name}+0x${instruction.offset.toString(16)}`);
+      if (to === null || to === 'number') continue;
+      const place = base + instruction.offset + field.at;
+      bytes.fill(0, place, place + field.size);
+      builder.relocate(section, place, absoluteType(field), to, 0);
+    }
     const { offset, fieldAt, fieldSize, length, kind } = instruction;
     if (fieldSize === 0) continue;
     const reference = referenceOf(fn, instruction);

@@ -4,8 +4,8 @@
  * middle, and nothing in a linked file says to what such an address belongs. So everything that one function refers to and that
  * touches is one piece; and a text is copied from its first letter on, wherever into it an address leads.
  */
+import { referencesIn } from '../compare/absolute.js';
 import { constantSize, jumpTableAt, textAt } from '../compare/constants.js';
-import { instructionsOf, referenceOf } from '../compare/functions.js';
 import { referentAt } from '../compare/referent.js';
 import type { Side } from '../compare/side.js';
 import { sectionAt } from '../elf/image.js';
@@ -50,9 +50,7 @@ const isBorder = (side: Side, address: number): boolean =>
 function piecesOf(side: Side, unit: CodeFunction): Piece[] {
   const found: Piece[] = [];
   for (const part of [unit, ...unit.parts])
-    for (const instruction of instructionsOf(part)) {
-      if (instruction.fieldSize === 0) continue;
-      const reference = referenceOf(part, instruction);
+    for (const reference of referencesIn(side, part)) {
       const { address, loaded } = reference;
       if (referentAt(side, address).kind !== 'constant' || (!loaded && jumpTableAt(side, address, part) !== null))
         continue;

@@ -105,7 +105,8 @@ function emitPads(binder: Binder, fn: CodeFunction, { data }: Frame, pads: Landi
 /** Types and personalities are named things, or slots with their addresses. */
 function target(binder: Binder, address: number, place: Place): Binding | null {
   const reference: Reference = { from: null, address, loaded: false };
-  return binder.bind(reference, place);
+  const to = binder.bind(reference, place);
+  return to?.via === 'stub' && binder.plan.context.after.image.kind === 'exec' ? binder.ownStub(to) : to;
 }
 
 function relocationFor({ encoding, width }: Encoded, to: Binding | null): number | null {

@@ -2,8 +2,7 @@
 /**
  * What the planner cannot take apart: FUNCTION_UNSIZED (assembly without .size, whose end is a guess), CODE_UNDECODABLE,
  * FUNCTION_AMBIGUOUS (several clones share a name but for their numbers, and more than one of them changed),
- * IFUNC_CHANGED (a resolver has run already when the process started), TEXT_RELOCATION (the loader writes into the code), and
- * ABSOLUTE_CODE (a program that is not position-independent has addresses where others have numbers).
+ * IFUNC_CHANGED (a resolver has run already when the process started), and TEXT_RELOCATION (the loader writes into the code).
  */
 import { STT_IFUNC } from '../elf/symbols.js';
 import type { Judged, RuleFinding } from './rule.js';
@@ -14,13 +13,6 @@ export function codeShape({ plan, placed }: Judged): RuleFinding[] {
   const resolvers = new Set(after.image.symbolTable.ofType(STT_IFUNC).map(({ value }) => value));
   const add = (code: string, symbol: string, message: string) =>
     findings.push({ code, symbol, message, allowable: false });
-  if (after.image.kind === 'exec' && placed.length > 0)
-    findings.push({
-      code: 'ABSOLUTE_CODE',
-      symbol: null,
-      message: `${after.image.file} is not position-independent, which is not supported yet; build both files with -fPIE -pie`,
-      allowable: false,
-    });
   for (const { new: now } of plan.modified)
     if ([now, ...now.parts].some((fn) => plan.context.functions.guessed.has(fn)))
       add(

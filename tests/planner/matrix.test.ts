@@ -116,7 +116,7 @@ const FLAGS: readonly (readonly string[])[] = [
 ];
 for (const compiler of compilers)
   for (const language of ['c', 'cpp'] as const)
-    for (const kind of ['pie', 'shared'] as const)
+    for (const kind of ['pie', 'exec', 'shared'] as const)
       for (const flags of full ? FLAGS : FLAGS.slice(0, 1))
         if (wanted(compiler, flags)) declare(language, { compiler, kind, flags });
 
