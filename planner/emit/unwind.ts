@@ -37,11 +37,15 @@ export class UnwindEmitter {
   readonly passed: string[] = [];
   readonly #binder: Binder;
   readonly #frames: Frames;
+  /** The object has C++ in it: what is below a function may throw. */
+  readonly #throws: boolean;
   readonly #writer: RecordWriter;
 
   constructor(binder: Binder) {
     this.#binder = binder;
-    this.#frames = readFrames(binder.plan.context.after.image);
+    const { image, functions } = binder.plan.context.after;
+    this.#frames = readFrames(image);
+    this.#throws = this.#frames.personality || functions.some(({ name }) => name.startsWith('_Z'));
     this.#writer = new RecordWriter(binder);
   }
 
@@ -53,7 +57,7 @@ export class UnwindEmitter {
       return;
     }
     const pads = frame.data && landingPads(this.#binder, fn, frame);
-    if (this.#frames.personality && (pads?.any || mayThrow(fn))) this.passed.push(fn.name);
+    if (this.#throws && (pads?.any || mayThrow(fn))) this.passed.push(fn.name);
     const code = this.#binder.builder.inPatch(fn.name, section, offset);
     this.#writer.add(frame, code, pads && emitPads(this.#binder, fn, frame, pads), fn);
   }

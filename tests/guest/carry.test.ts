@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // guest: plain
+// timeout: 900
 /**
  * What a patch can carry is carried into a live process: new functions, imports, variables and tables, thread-local variables, what a resolver
  * chose, jump tables; for programs at any address and at a fixed one, and for a shared library. Then the old process prints what the new
