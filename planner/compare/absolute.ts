@@ -10,7 +10,7 @@ import { R_X86_64 } from '../elf/relocations.js';
 import { type CodeFunction, indexAt } from '../match/functions.js';
 import { textAt } from './constants.js';
 import type { Context } from './context.js';
-import { instructionsOf, referenceOf } from './functions.js';
+import { instructionsOf, referenceOf } from './instructions.js';
 import { type Operand, operandsOf } from './operands.js';
 import { type Reference, sameReference } from './references.js';
 import { referentAt } from './referent.js';

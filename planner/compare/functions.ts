@@ -4,37 +4,19 @@
  * PC-relative field must mean the same on both sides. Only for functions that differ the reasons are worked out.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Instruction, instructionAt, instructionCount, isBranch } from '../core/instruction.js';
-import { INSTRUCTION_WORDS, Kind } from '../core/load.js';
+import { type Instruction, isBranch } from '../core/instruction.js';
+import { Kind } from '../core/load.js';
 import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { sameWithAddresses } from './absolute.js';
 import { jumpTableAt, textAt } from './constants.js';
 import type { Context } from './context.js';
-import { operandSize } from './operand.js';
-import { type Reference, sameReference } from './references.js';
+import { instructionsOf, referenceOf } from './instructions.js';
+import { sameReference } from './references.js';
 import { describe, type Referent, referentAt } from './referent.js';
 import type { Side } from './side.js';
 
 const MOST_REASONS = 12;
-
-/** The instructions that do something. */
-export function instructionsOf(fn: CodeFunction): Instruction[] {
-  const start = fn.address - fn.section.address;
-  const all: Instruction[] = [];
-  for (let i = 0; i < instructionCount(fn.code.rows); i++) {
-    if (((fn.code.rows[i * INSTRUCTION_WORDS + 1]! >>> 8) & 0xff) !== Kind.nop)
-      all.push(instructionAt(fn.code.rows, i, start));
-  }
-  return all;
-}
-
-export function referenceOf(fn: CodeFunction, instruction: Instruction): Reference {
-  const { offset, length, distance, kind } = instruction;
-  const address = fn.address + offset + length + distance;
-  if (kind !== Kind.memory) return { from: fn, address, loaded: false };
-  return { from: fn, address, loaded: true, width: operandSize(fn, instruction) ?? 0 };
-}
 
 export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction): boolean {
   const fixed = context.after.image.kind === 'exec';

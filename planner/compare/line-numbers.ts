@@ -14,7 +14,7 @@ import { type LineFinder, readLines, type SourceLine } from '../elf/dwarf/lines.
 import type { ElfImage } from '../elf/image.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Context } from './context.js';
-import { instructionsOf, referenceOf } from './functions.js';
+import { instructionsOf, referenceOf } from './instructions.js';
 import {
   type FunctionPair,
   isPush,

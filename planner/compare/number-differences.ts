@@ -11,7 +11,7 @@ import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { constantBytes, textAt } from './constants.js';
 import type { Context } from './context.js';
-import { instructionsOf, referenceOf } from './functions.js';
+import { instructionsOf, referenceOf } from './instructions.js';
 import { sameBytes, sameReference } from './references.js';
 import { referentAt } from './referent.js';
 import type { Side } from './side.js';

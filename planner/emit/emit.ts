@@ -7,7 +7,7 @@
  * first, then filled, so that functions may refer to each other in any order.
  */
 import { absoluteFields } from '../compare/absolute.js';
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { isBranch } from '../core/instruction.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';

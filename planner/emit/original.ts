@@ -2,7 +2,7 @@
 /** What a patch keeps of the code that it replaces, so that it can be reviewed without the old file: the bytes, and names for what they refer to. */
 import { linkAddress } from '../addresses.js';
 import { textAt } from '../compare/constants.js';
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { describe, referentAt } from '../compare/referent.js';
 import type { Side } from '../compare/side.js';
 import type { CodeFunction } from '../match/functions.js';

@@ -5,7 +5,7 @@
  * lay before it and behind if it lay behind: so the stub is nearly as close as the target was, and the code itself keeps
  * its bytes and its offsets.
  */
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { isBranch } from '../core/instruction.js';
 import type { CodeFunction } from '../match/functions.js';
 

@@ -8,7 +8,7 @@
  * Refused: a form of table that gcc and clang do not emit.
  */
 
-import { instructionsOf } from '../compare/functions.js';
+import { instructionsOf } from '../compare/instructions.js';
 import type { Reference } from '../compare/references.js';
 import { Kind } from '../core/load.js';
 import { type Encoded, PCREL } from '../elf/encoded.js';

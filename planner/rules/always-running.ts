@@ -8,7 +8,7 @@
  * thread's first function calls, not far down, and that wait for events in a loop. The last is a guess, and the message says "may".
  */
 import { jumpTableAt } from '../compare/constants.js';
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { referentAt } from '../compare/referent.js';
 import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';

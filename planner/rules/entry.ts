@@ -5,7 +5,7 @@
  *
  * Examples: a function that is a lone `ret` with another one right behind it; a loop whose head is the second instruction.
  */
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';
 import { isBranch } from '../core/instruction.js';

@@ -6,7 +6,7 @@
  * passes one argument. Names of parameters, typedefs, const and signs make no difference, nor a result where there was none.
  * Callers that change too are none of the problem: each thread has the old ones with the old function, or the new with the new.
  */
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { referrersTo } from '../compare/referrers.js';
 import type { Side } from '../compare/side.js';
 import { isBranch } from '../core/instruction.js';

@@ -6,7 +6,7 @@
  * Example: a new `static __thread` variable. Every running thread has its block already, laid out as the old file says, and
  * no room in it; and those that are there have moved, while code reaches them by distances from %fs that are fixed when linking.
  */
-import { instructionsOf, referenceOf } from '../compare/functions.js';
+import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { referentAt } from '../compare/referent.js';
 import type { Instruction } from '../core/instruction.js';
 import { viewOf } from '../elf/symbols.js';

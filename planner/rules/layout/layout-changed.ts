@@ -11,7 +11,7 @@
  * nobody does, it may be used by a cast and is refused. Without debugging information there is nothing to go by: a note says so,
  * LAYOUT_UNCHECKED.
  */
-import { instructionsOf, referenceOf } from '../../compare/functions.js';
+import { instructionsOf, referenceOf } from '../../compare/instructions.js';
 import type { Side } from '../../compare/side.js';
 import { type DebugInfo, debugInfoOf } from '../../elf/dwarf/debug-info.js';
 import type { Entry } from '../../elf/dwarf/entries.js';
