@@ -4,7 +4,7 @@
  * sections that share bytes, symbols that share one long name, functions that reach over each other. No linker makes such
  * files, and with these limits the work is bounded by the file's size.
  */
-import { ElfError } from './error.js';
+import { ElfError, type ElfErrorCode } from './error.js';
 import { isLoaded, type Section } from './sections.js';
 import { STT_FUNC, STT_IFUNC, STT_OBJECT, viewOf } from './symbols.js';
 
@@ -20,7 +20,7 @@ const VERSION = 16;
 
 /** Throws ElfError. `fileSize` in bytes. */
 export function checkBounds(file: string, fileSize: number, sections: readonly Section[]): void {
-  const fail = (code: 'SECTION' | 'SYMBOL', place: string, expected: string, found: string): never => {
+  const fail = (code: ElfErrorCode, place: string, expected: string, found: string): never => {
     throw new ElfError(code, { file, place, expected, found, advice: 'the file is damaged' });
   };
   const held = sections.reduce((sum, { bytes }) => sum + bytes.length, 0);
