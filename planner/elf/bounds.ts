@@ -15,7 +15,6 @@ const MOST_NAME_BYTES = 2 ** 30;
 const MOST_OVER_EACH_OTHER = 16;
 
 const SHT = { symtab: 2, dynsym: 11, verneed: 0x6ffffffe } as const;
-type Damaged = 'SECTION' | 'SYMBOL';
 const SYMBOL = 24;
 const VERSION = 16;
 
