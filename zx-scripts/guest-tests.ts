@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { exec, type GuestRoot, LostVmError, runInGuest } from '../vm/index.js';
 import { planFix, prepareFix } from './demo/prepare.js';
+import { prepareForeign } from './foreign/in-tests.js';
 import { projectFolder } from './setup.js';
 import type { ShownProgress } from './show-progress.js';
 import type { SuiteResult } from './suites.js';
@@ -19,11 +20,18 @@ const programs = [
   { makefile: 'tests/guest/fixtures', out: 'fixtures' },
 ];
 
-/** A suite that says `// prepare: memcached` gets both builds, and the patch from one to the other. */
+/**
+ * A suite that says `// prepare: memcached` gets both builds, and the patch from one to the other; one that says
+ * `// prepare: foreign` gets programs that nobody here wrote.
+ */
 export async function buildGuestPrograms(suites: readonly string[], shown: ShownProgress): Promise<void> {
   for (const { makefile, out } of programs)
     await exec('make', ['-C', join(projectFolder, makefile), `OUT=${join(projectFolder, 'dist/tests', out)}`]);
-  if (!suites.some((file) => /^\/\/ prepare: memcached$/m.test(readFileSync(file, 'utf8')))) return;
+  const asksFor = (what: string) =>
+    suites.some((file) => new RegExp(`^// prepare: ${what}$`, 'm').test(readFileSync(file, 'utf8')));
+  if (asksFor('foreign')) await prepareForeign(projectFolder, shown);
+  shown.end();
+  if (!asksFor('memcached')) return;
   await prepareFix(projectFolder, { progress: shown.onStep, say: shown.say });
   shown.end();
   const { status, command, output } = planFix(projectFolder);

@@ -11,7 +11,7 @@ import type { ShownProgress } from '../show-progress.js';
 import { ensurePackages, forMmSelftests } from '../system-packages.js';
 import type { ForeignSuite, ForeignTest } from './suite.js';
 
-const quick = (name: string, command = `./${name}`): ForeignTest => ({ name, command, seconds: 60, quick: true });
+const quick = (name: string, command = `./${name}`): ForeignTest => ({ name, command, seconds: 300, quick: true });
 const long = (name: string, seconds = 120, command = `./${name}`): ForeignTest => ({ name, command, seconds });
 const huge = (pages: number, name: string): ForeignTest =>
   long(
@@ -71,7 +71,10 @@ export const mmSelftests: ForeignSuite = {
 };
 
 /** From the kernel's tree: what the Makefile and the sources include. */
-const needed = ['mm/gup_test.h', 'scripts/subarch.include', 'tools/include', 'tools/testing/selftests/lib.mk'];
+const needed = [
+  ...['include/vdso', 'mm/gup_test.h', 'scripts/subarch.include', 'tools/include'],
+  'tools/testing/selftests/lib.mk',
+];
 const neededTests = ['mm', 'pidfd', 'x86', 'kselftest.h', 'kselftest_harness.h', 'kselftest'];
 
 /** The folder with the programs, in the cache. */
