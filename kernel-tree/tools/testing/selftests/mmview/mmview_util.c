@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,6 +88,13 @@ void mmview_fail(const char *file, int line, const char *what, int err, const ch
 	_exit(KSFT_FAIL);
 }
 
+int case_skip(const char *why)
+{
+	printf("# skipped: %s\n", why);
+	fflush(stdout);
+	return KSFT_SKIP;
+}
+
 void *shared_alloc(size_t size)
 {
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -103,7 +112,8 @@ pid_t spawn(int (*fn)(void *), void *arg)
 	CHECK(pid >= 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
+		/* In a pid namespace of its own it knows no number of its parent's. */
+		if (getppid() && getppid() != parent)
 			_exit(KSFT_FAIL);
 		_exit(fn(arg));
 	}
@@ -197,14 +207,22 @@ static void check_views_gone(int before)
 
 void mmview_main(const struct mmview_case *cases, unsigned int nr)
 {
+	const char *wanted = getenv("MMVIEW_CASE") ?: "";
+	unsigned int chosen = 0;
 	int before;
 
 	ksft_print_header();
 	if (sys_mmview_clone(-1, 0) == -1 && errno == ENOSYS)
 		ksft_exit_skip("this kernel has no mmview_clone (CONFIG_MMVIEW)\n");
 	before = views_alive();
-	ksft_set_plan(nr + 1);
+	for (unsigned int i = 0; i < nr; i++)
+		chosen += !!strstr(cases[i].name, wanted);
+	if (!chosen)
+		ksft_exit_fail_msg("MMVIEW_CASE: no case has \"%s\" in its name\n", wanted);
+	ksft_set_plan(chosen + 1);
 	for (unsigned int i = 0; i < nr; i++) {
+		if (!strstr(cases[i].name, wanted))
+			continue;
 		run_case(&cases[i]);
 		wait_for_views(before);
 	}
@@ -261,6 +279,63 @@ void *code_map_at(void *address, enum code_kind kind, size_t pages)
 void *code_map(enum code_kind kind, size_t pages)
 {
 	return code_map_at(NULL, kind, pages);
+}
+
+char *zones_reserve(size_t zones)
+{
+	char *at = mmap(NULL, (zones + 1) * ZONE, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(at != MAP_FAILED);
+	return (char *)(((uintptr_t)at + ZONE - 1) & ~(ZONE - 1));
+}
+
+char *data_map_at(void *address, size_t pages)
+{
+	char *at = mmap(address, pages * PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | (address ? MAP_FIXED : 0), -1, 0);
+
+	CHECK(at != MAP_FAILED);
+	return at;
+}
+
+struct helper {
+	pthread_t thread;
+	sem_t call, done;
+	long (*fn)(void *arg);
+	void *arg;
+	long result;
+};
+
+static void *help(void *arg)
+{
+	struct helper *helper = arg;
+
+	for (;;) {
+		while (sem_wait(&helper->call))
+			CHECK(errno == EINTR);
+		helper->result = helper->fn(helper->arg);
+		CHECK(!sem_post(&helper->done));
+	}
+}
+
+struct helper *helper_start(void)
+{
+	struct helper *helper = calloc(1, sizeof(*helper));
+
+	CHECK(helper && !sem_init(&helper->call, 0, 0) && !sem_init(&helper->done, 0, 0));
+	CHECK(!pthread_create(&helper->thread, NULL, help, helper));
+	return helper;
+}
+
+long helper_call(struct helper *helper, long (*fn)(void *), void *arg)
+{
+	helper->fn = fn;
+	helper->arg = arg;
+	CHECK(!sem_post(&helper->call));
+	while (sem_wait(&helper->done))
+		CHECK(errno == EINTR);
+	return helper->result;
 }
 
 int view_of(pid_t pid)
@@ -325,4 +400,60 @@ long task_view(pid_t pid, pid_t tid)
 	CHECK(read(fd, text, sizeof(text) - 1) > 0);
 	close(fd);
 	return atol(text);
+}
+
+struct sides sides_make(enum code_kind kind, size_t data_pages)
+{
+	struct sides s = { .zone = zones_reserve(1) };
+
+	CHECK(data_pages <= SIDES_CODE);
+	s.base = helper_start();
+	s.data = data_pages ? data_map_at(s.zone, data_pages) : NULL;
+	s.code = code_map_at(s.zone + SIDES_CODE * PAGE, kind, 1);
+	s.view = view_of(getpid());
+	view_patch(s.view, s.code, NEW);
+	CHECK_EQ(sys_mmview_migrate(s.view, 0, 0), 1);
+	sides_check(&s);
+	return s;
+}
+
+static long read_long(void *at)
+{
+	return *(volatile long *)at;
+}
+
+long base_read(const struct sides *s, const void *at)
+{
+	return helper_call(s->base, read_long, (void *)at);
+}
+
+static long write_long(void *arg)
+{
+	long *what = arg;
+
+	*(volatile long *)what[0] = what[1];
+	return 0;
+}
+
+void base_write(const struct sides *s, void *at, long value)
+{
+	long what[2] = { (long)at, value };
+
+	helper_call(s->base, write_long, what);
+}
+
+static long call_code(void *code)
+{
+	return code_call(code);
+}
+
+long base_code(const struct sides *s)
+{
+	return helper_call(s->base, call_code, s->code);
+}
+
+void sides_check(const struct sides *s)
+{
+	CHECK_EQ(code_call(s->code), NEW);
+	CHECK_EQ(base_code(s), OLD);
 }

@@ -42,10 +42,16 @@ struct mmview_case {
 	int (*run)(void);
 };
 
-/* Header, skip where the calls are missing, every case, no view left, exit. */
+/*
+ * Header, skip where the calls are missing, every case, no view left, exit. The
+ * environment's MMVIEW_CASE, part of a name, leaves out the other cases.
+ */
 extern int mmview_case_timeout_s;
 void mmview_main(const struct mmview_case *cases, unsigned int nr) __attribute__((noreturn));
 #define MMVIEW_MAIN(cases) mmview_main(cases, sizeof(cases) / sizeof((cases)[0]))
+
+/* Says why, and is the result of a case that cannot be run here. */
+int case_skip(const char *why);
 
 /* Prints where and why, and ends the calling process (all its threads). */
 void mmview_fail(const char *file, int line, const char *what, int err, const char *format, ...)
@@ -90,6 +96,9 @@ void *code_map(enum code_kind kind, size_t pages);
 void *code_map_at(void *address, enum code_kind kind, size_t pages);
 void stub_write(void *to, int value);
 int code_call(const void *code);
+/* @zones aligned page tables' worth of addresses, reserved: to map into. */
+char *zones_reserve(size_t zones);
+char *data_map_at(void *address, size_t pages);	/* private, anonymous, rw- */
 
 /* Views. */
 int view_of(pid_t pid);				/* a new view, or CHECK fails */
@@ -99,6 +108,32 @@ struct mmview_state view_state(int view, struct mmview_thread *threads, unsigned
 struct mmview_thread view_thread(int view, pid_t tid);
 long task_view(pid_t pid, pid_t tid);		/* /proc/PID/task/TID/mmview */
 int views_alive(void);				/* -1: debugfs does not say */
+
+/*
+ * A thread that calls functions for another one, from where it is: the base,
+ * if it was started there.
+ */
+struct helper;
+struct helper *helper_start(void);
+long helper_call(struct helper *helper, long (*fn)(void *), void *arg);
+
+/*
+ * Two sides of one process, for tests of what else is in a zone: the caller is
+ * in @view, where @code returns NEW; @base is a thread in the base, where it
+ * returns OLD. Data and code lie in the same zone.
+ */
+#define SIDES_CODE	400	/* page in the zone; @data has at most as many */
+struct sides {
+	char *zone, *code, *data;
+	int view;
+	struct helper *base;
+};
+
+struct sides sides_make(enum code_kind kind, size_t data_pages);
+long base_read(const struct sides *s, const void *at);		/* a long, from the base */
+void base_write(const struct sides *s, void *at, long value);
+long base_code(const struct sides *s);				/* what @code returns there */
+void sides_check(const struct sides *s);			/* NEW here, OLD there */
 
 /* Memory that a case and the processes it forks have in common. */
 void *shared_alloc(size_t size);
