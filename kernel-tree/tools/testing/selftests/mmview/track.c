@@ -132,6 +132,8 @@ static void set_idle(unsigned long pfn)
 static int idle_pages(void)
 {
 	unsigned long pfn[PAGES];
+	bool marked[PAGES];
+	int nr;
 
 	bitmap = open("/sys/kernel/mm/page_idle/bitmap", O_RDWR | O_CLOEXEC);
 	if (bitmap < 0)
@@ -141,17 +143,22 @@ static int idle_pages(void)
 	if (!knob_set("/proc/sys/vm/compact_memory", "1"))
 		return case_skip("no CONFIG_COMPACTION, or not root");
 	for (int round = 0; round < 5; round++) {
+		nr = 0;
 		for (int i = 0; i < PAGES; i++) {
 			pfn[i] = PAGEMAP_PFN(pagemap_entry((void *)data(i)));
 			CHECK(pfn[i]);
 			set_idle(pfn[i]);
-			CHECK_MSG(idle(pfn[i]), "round %d page %d", round, i);
+			/* One that some CPU still has in a batch cannot be marked. */
+			marked[i] = idle(pfn[i]);
+			nr += marked[i];
 		}
+		CHECK_MSG(nr >= PAGES / 2, "round %d: only %d pages could be marked", round, nr);
 		forget_translations();
 		for (int i = 0; i < PAGES; i += 2)
 			CHECK_EQ(*data(i), i);
 		for (int i = 0; i < PAGES; i++)
-			CHECK_MSG(idle(pfn[i]) == i % 2, "round %d page %d", round, i);
+			CHECK_MSG(!marked[i] || idle(pfn[i]) == i % 2, "round %d page %d", round,
+				  i);
 	}
 	return 0;
 }
