@@ -44,7 +44,9 @@ async function units(): Promise<string> {
   const onResult = (result: Parameters<typeof describeResult>[0]) => {
     if (result.failed) say(describeResult(result));
   };
-  const results = await runSuites(await unitSuites(projectFolder), onResult, { width: availableParallelism() });
+  const results = await runSuites(await unitSuites(projectFolder, '', true), onResult, {
+    width: availableParallelism(),
+  });
   const failed = results.filter((result) => result.failed > 0).length;
   if (failed) throw new Error(`${failed} of ${results.length} suites failed`);
   return `${results.reduce((total, { passed }) => total + passed, 0)} tests in ${results.length} suites passed`;

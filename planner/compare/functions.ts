@@ -15,13 +15,15 @@ import { instructionsOf, referenceOf } from './instructions.js';
 import { sameReference } from './references.js';
 import { describe, type Referent, referentAt } from './referent.js';
 import type { Side } from './side.js';
+import { sameThreadVariable, threadLayoutMoved } from './thread-access.js';
 
 const MOST_REASONS = 12;
 
 export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction): boolean {
   const fixed = context.after.image.kind === 'exec';
   if (a.code.hash !== b.code.hash && !fixed) return false;
-  if (a.code.undecodable !== null || b.code.undecodable !== null) return false;
+  if (!sameRemains(a, b)) return false;
+  const threadLayout = threadLayoutMoved(context);
   const old = instructionsOf(a);
   const now = instructionsOf(b);
   if (old.length !== now.length) return false;
@@ -29,10 +31,22 @@ export function sameFunction(context: Context, a: CodeFunction, b: CodeFunction)
     const x = old[i]!;
     const y = now[i]!;
     if (fixed && !sameWithAddresses(context, a, x, b, y)) return false;
+    if (threadLayout && !sameThreadVariable(context, a, x, b, y)) return false;
     if (x.fieldSize === 0 && y.fieldSize === 0) continue;
     if (x.kind !== y.kind || !sameReference(context, referenceOf(a, x), referenceOf(b, y))) return false;
   }
   return true;
+}
+
+/** What could not be decoded, data in code, is the same if its bytes are. */
+function sameRemains(a: CodeFunction, b: CodeFunction): boolean {
+  const remains = ({ code, address, section, size }: CodeFunction): Uint8Array => {
+    const start = address - section.address;
+    return code.undecodable === null
+      ? new Uint8Array(0)
+      : section.bytes.subarray(start + code.undecodable, start + size);
+  };
+  return Buffer.compare(remains(a), remains(b)) === 0;
 }
 
 /** In words, why `a` and `b` are not the same. */

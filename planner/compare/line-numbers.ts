@@ -34,7 +34,7 @@ export function differOnlyInLines(context: Context, pairs: readonly FunctionPair
   const { before, after } = context;
   const alike = pairs
     .map((pair) => ({ pair, differences: numberDifferences(context, pair) }))
-    .filter(({ differences }) => differences !== null);
+    .filter(({ differences }) => differences !== null && differences.length > 0);
   if (alike.length === 0) return new Set();
   const finder = (image: ElfImage, side: 'old' | 'new') =>
     readLines(

@@ -15,6 +15,7 @@ import { instructionsOf, referenceOf } from './instructions.js';
 import { sameBytes, sameReference } from './references.js';
 import { referentAt } from './referent.js';
 import type { Side } from './side.js';
+import { sameThreadVariable, threadLayoutMoved } from './thread-access.js';
 
 /** An old function or part of one, and what is paired with it. */
 export interface FunctionPair {
@@ -42,12 +43,14 @@ export function numberDifferences(context: Context, { old: a, new: b }: Function
   const olds = instructionsOf(a);
   const news = instructionsOf(b);
   if (olds.length !== news.length) return null;
+  const moved = threadLayoutMoved(context);
   const differences: NumberDifference[] = [];
   for (let index = 0; index < olds.length; index++) {
     const [x, y] = [olds[index]!, news[index]!];
     if (x.kind !== y.kind || x.fieldSize > 0 !== y.fieldSize > 0) return null;
     let named = false;
     const numbers: [number, number][] = [];
+    if (moved && !sameThreadVariable(context, a, x, b, y)) return null;
     if (x.hash !== y.hash) {
       const found = changedNumbers(a, x, b, y);
       if (found === null) return null;

@@ -18,12 +18,15 @@ import type { FunctionPair } from './known.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
+import { threadLayoutMoved } from './thread-access.js';
 
 /** New functions that differ from their old ones, may do so, or have none; in order of address. */
 export function findSuspects(context: Context): CodeFunction[] {
   const { before, after } = context;
   // the sweep takes the addresses in a fixed program for numbers
   if (context.after.image.kind === 'exec') return [...context.after.functions];
+  // and distances from the thread pointer, which mean other variables once those have moved
+  if (threadLayoutMoved(context)) return [...context.after.functions];
   if (!sweepable(loadedRange(before.image)) || !sweepable(loadedRange(after.image))) return [...after.functions];
   const { known } = context;
   const describe = (side: Side, places: Places, { functions }: PairNumbers): SweepSide => {

@@ -8,8 +8,7 @@
  */
 import { instructionsOf, referenceOf } from '../compare/instructions.js';
 import { referentAt } from '../compare/referent.js';
-import type { Instruction } from '../core/instruction.js';
-import { viewOf } from '../elf/symbols.js';
+import { accessOf } from '../compare/thread-access.js';
 import { blockSize, type ThreadVariable, threadVariables, variableAt, variableKey } from '../elf/thread-local.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { Judged, RuleFinding } from './rule.js';
@@ -48,18 +47,3 @@ export const newVariable = (fn: CodeFunction | null, name: string): string =>
 /** The block of this object as a whole: distances in it follow in the code, where nothing tells them from numbers. */
 const isModule = (referent: ReturnType<typeof referentAt>): boolean =>
   referent.kind === 'tls' && referent.model === 'pair' && referent.variable === null;
-
-/**
- * Distance from the thread pointer, as a link-time number, or null. Variables of a program lie below it. 0 is the pointer itself, whose
- * distances follow. What is above it, the stack protector's canary for one, is libc's; and where a register says how far, it has come from a slot.
- */
-function accessOf(
-  fn: CodeFunction,
-  { prefixes, displacementSize, displacementAt, offset, modrm }: Instruction,
-): number | null {
-  if ((prefixes & 1) === 0 || displacementSize !== 4) return null;
-  const distance = viewOf(fn.section.bytes).getInt32(fn.address - fn.section.address + offset + displacementAt, true);
-  if (distance > 0) return null;
-  // without a base the pointer itself is read; with one a slot's content is the distance
-  return distance < 0 || (modrm & 0xc7) === 4 ? distance : null;
-}

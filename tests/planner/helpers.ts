@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** What several planner suites need: fixtures compiled on the spot, golden files, and the shared corpus if it is there. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { ElfImage } from '../../planner/elf/image.js';
 import { type DiffOptions, type DiffResult, diff } from '../../planner/index.js';
+import { compareGolden } from './golden.js';
 
 /** The folder of this suite's sources, seen from dist/tests/planner. */
 const sources = fileURLToPath(new URL('../../../tests/planner/', import.meta.url));
@@ -43,6 +44,8 @@ export interface Pair {
 
 const COMMON = ['-O2', '-g', '-fPIE', '-pie', '-Wl,--build-id', '-fcf-protection=none', '-w'];
 const built = new Map<string, Pair>();
+/** Output by arguments: many pairs share their old file. */
+const compiled = new Map<string, string>();
 
 /** fixtures/NAME compiled twice, the second time with -DNEW. */
 export function compilePair(name: string, build: Build = {}): Pair {
@@ -51,18 +54,14 @@ export function compilePair(name: string, build: Build = {}): Pair {
   if (known) return known;
   const source = join(sources, 'fixtures', name);
   const compile = (which: 'old' | 'new') => {
-    const output = join(scratchFolder(), `${built.size}-${name}.${which}`);
     const define = which === 'new' ? ['-DNEW'] : [];
     const compiler = build.compiler ?? (name.endsWith('.cpp') ? 'g++' : 'gcc');
-    execFileSync(compiler, [
-      ...COMMON,
-      ...define,
-      ...(build.flags ?? []),
-      ...(build[which] ?? []),
-      '-o',
-      output,
-      source,
-    ]);
+    const args = [...COMMON, ...define, ...(build.flags ?? []), ...(build[which] ?? []), source];
+    const known = compiled.get(`${compiler} ${args.join(' ')}`);
+    if (known !== undefined) return known;
+    const output = join(scratchFolder(), `${compiled.size}-${name}.${which}`);
+    execFileSync(compiler, [...args, '-o', output]);
+    compiled.set(`${compiler} ${args.join(' ')}`, output);
     return output;
   };
   const [oldPath, newPath] = [compile('old'), compile('new')];
@@ -88,12 +87,11 @@ export function summary(result: DiffResult): unknown {
 
 /** Compares with expected/NAME.json; UPDATE_GOLDEN=1 writes it instead. */
 export function golden(name: string, actual: unknown): void {
-  const path = join(sources, 'expected', `${name}.json`);
-  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, `${JSON.stringify(actual, null, 2)}\n`);
-  assert.equal(actual, JSON.parse(readFileSync(path, 'utf8')), name);
+  compareGolden(join(sources, 'expected', `${name}.json`), actual, name);
 }
 
-const corpusArchive = (program: string): string => join(root, '../shared/corpus', `${program}.tar.zst`);
+const corpusArchive = (program: string): string =>
+  join(process.env.DRIFTPATCH_CORPUS || join(root, '../shared/corpus'), `${program}.tar.zst`);
 
 /** Real fixes are not part of a clone: suites that use them declare their tests with `.skip` where they are absent. */
 export const hasCorpus = (program: string): boolean => existsSync(corpusArchive(program));
