@@ -3,6 +3,7 @@
 import { alwaysRunning } from './always-running.js';
 import { codeShape } from './code-shape.js';
 import { dataChanged } from './data-changed.js';
+import { effects } from './effects.js';
 import { entry } from './entry.js';
 import { importLibrary } from './import.js';
 import { layoutChanged } from './layout/layout-changed.js';
@@ -27,6 +28,7 @@ const rules: readonly Rule[] = [
   threadLocal,
   alwaysRunning,
   lineOnly,
+  effects,
 ];
 
 /** Codes that --allow may name. */
