@@ -21,6 +21,7 @@ import { readPatch } from './patch-file/read.js';
 import { writePatch } from './patch-file/write.js';
 import { printable } from './printable.js';
 import { diffJson, diffText, findingText } from './report.js';
+import { shortNotes } from './rules/line-only.js';
 
 /** Columns of a listing that does not go to a terminal. */
 const WIDTH = 132;
@@ -50,7 +51,8 @@ function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
   if (flags.json) print(JSON.stringify(diffJson(result, oldPath, result.patch ? output : null), null, 2));
   else if (result.differs) print(diffText(result, flags.explain === true));
   const tell = flags.json ? () => {} : complain;
-  for (const note of result.notes) tell(pc.yellow(`note: ${findingText(note)}`));
+  for (const note of flags.explain ? result.notes : shortNotes(result.notes))
+    tell(pc.yellow(`note: ${findingText(note)}`));
   for (const refusal of result.refusals) tell(pc.red(`refused: ${findingText(refusal)}`));
   if (result.refusals.length > 0) return status.refused;
   if (result.patch === null) {
