@@ -87,10 +87,11 @@ static int confirm_and_move(struct task_struct *task, void *arg)
 static void note_verdict(struct task_struct *task,
 			 const struct mmview_verdict *verdict)
 {
-	WRITE_ONCE(task->mmview.why, verdict->why);
 	task->mmview.guard = verdict->guard;
 	WRITE_ONCE(task->mmview.where, verdict->where);
 	task->mmview.slot = verdict->slot;
+	/* Pairs with describe(): who sees NONE sees when that came to be. */
+	smp_store_release(&task->mmview.why, verdict->why);
 }
 
 /*
@@ -181,9 +182,10 @@ void __mmview_resume(struct pt_regs *regs)
 	if (current->mm != view->root.mm)
 		goto put;
 	mmview_check_self(view, regs, &verdict);
-	note_verdict(current, &verdict);
-	if (verdict.why != MMVIEW_WHY_NONE)
+	if (verdict.why != MMVIEW_WHY_NONE) {
+		note_verdict(current, &verdict);
 		goto put;
+	}
 
 	mmview_switch_self(view);
 	mmview_note_migrated(current);
@@ -429,7 +431,10 @@ static void describe(struct mmview *view, struct task_struct *task,
 	out->tid = task_pid_vnr(task);
 	out->migrated = READ_ONCE(task->mmview.view) == &view->root;
 	if (out->migrated) {
-		out->when = READ_ONCE(task->mmview.where);
+		/* Until that is noted, it was just now. */
+		out->when = smp_load_acquire(&task->mmview.why) ?
+			ktime_to_us(ktime_get()) :
+			READ_ONCE(task->mmview.where);
 		return;
 	}
 	if (!is_pending(view, task)) {
