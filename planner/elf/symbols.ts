@@ -185,7 +185,7 @@ export function versionNeeds(sections: readonly Section[]): Map<number, { name: 
     const library = stringAt(strings.bytes, view.getUint32(need + 4, true));
     let aux = need + view.getUint32(need + 8, true);
     for (let left = view.getUint16(need + 2, true); left > 0 && fits(aux) && budget-- > 0; left--) {
-      const name = stringAt(strings.bytes, view.getUint32(aux + 8, true));
+      const name = printable(stringAt(strings.bytes, view.getUint32(aux + 8, true)));
       needs.set(view.getUint16(aux + 6, true), { name, library });
       aux += view.getUint32(aux + 12, true);
     }

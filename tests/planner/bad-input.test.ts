@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { diff } from '../../planner/index.js';
 import { isPrintable } from '../../planner/printable.js';
 import { compilePair, scratchFolder } from './helpers.js';
 
@@ -138,6 +139,20 @@ for (const [title, make, message] of inputs) {
     assert.equal(readdirSync(folder), []);
   });
 }
+
+test('the version of an import is printable whatever the file says', () => {
+  const damage = (bytes: Uint8Array) => {
+    const copy = Uint8Array.from(bytes);
+    copy[Buffer.from(copy).indexOf('GLIBC_2.2.5\0') + 8] = 0x1b;
+    return copy;
+  };
+  const { imports } = diff(damage(pair.old), damage(pair.new), { oldName: 'old', newName: 'new' });
+  assert.ok(
+    imports.some((name) => name.includes('@GLIBC_2.\\u{1b}.5')),
+    imports.join(),
+  );
+  assert.ok(imports.every(isPrintable));
+});
 
 test('statuses: 0 written, 3 the same, 4 refused, 2 usage', () => {
   const output = join(folder, 'y.drift');
