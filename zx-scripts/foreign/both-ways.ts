@@ -22,7 +22,7 @@ export interface BothWaysOptions {
 
 export interface Compared {
   readonly rows: readonly Row[];
-  /** What the guests' kernels complained about, views that leaked, guests that were lost. Empty is what is wanted. */
+  /** Of the guests' kernels; views that leaked, guests that were lost, tests that do not work here. Empty is what is wanted. */
   readonly complaints: readonly string[];
   readonly guest: GuestResult['accelerator'] | null;
 }
@@ -40,7 +40,13 @@ export async function runBothWays(tests: readonly ForeignTest[], options: BothWa
     runs.push(again.off, again.on);
     rows = compare(off.results, on.results, { off: again.off.results, on: again.on.results });
   }
-  const complaints = runs.flatMap((run) => run.complaints);
+  const idle = tests.flatMap(({ name, expect }) => {
+    const found = off.results.find((result) => result.name === name);
+    return expect === undefined || found?.outcome === expect
+      ? []
+      : [`${name}: expected ${expect} without views, found ${found?.outcome ?? 'no result'}: ${found?.tail ?? ''}`];
+  });
+  const complaints = [...runs.flatMap((run) => run.complaints), ...idle];
   return { rows, complaints, guest: runs.find(({ guest }) => guest)?.guest ?? null };
 }
 

@@ -10,6 +10,8 @@ export interface ForeignTest {
   readonly command: string;
   /** Given up after this long; the outcome is then "late". */
   readonly seconds: number;
+  /** What comes of it without views; if something else does, it says nothing about views, and that is an error. */
+  readonly expect?: string;
   /** Among those that `--quick` runs: short, and the same each time. */
   readonly quick?: true;
 }

@@ -15,7 +15,8 @@ const library = 'trinity-views.so';
 /** It refuses to run as root, and writes where it is. */
 const trinity = (words: string) =>
   `mkdir -p own && chmod 777 own && cd own && exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=. ${words}`;
-const flags = 'trinity -q -l off -a64 -C2';
+/** Without sockets: 2023.01 dies of its own when it has made their cache. */
+const flags = 'trinity -q -l off -a64 -C2 --disable-fds=sockets';
 const twoCalls = ['setns', 'kcmp', 'ioctl', 'pread64', 'pwrite64', 'mmap', 'mprotect', 'munmap', 'mremap', 'madvise']
   .map((call) => `-c ${call}`)
   .join(' ');
@@ -27,9 +28,15 @@ export const trinitySuite: ForeignSuite = {
       name: `the two calls, seed ${seed}`,
       command: trinity(`LD_PRELOAD=../${library} ${flags} -N 5000 -s ${seed} ${twoCalls}`),
       seconds: 300,
+      expect: 'status 0',
       ...(seed === 1 && { quick: true as const }),
     },
-    { name: `memory, seed ${seed}`, command: trinity(`${flags} -N 5000 -s ${seed} -g vm`), seconds: 300 },
+    {
+      name: `memory, seed ${seed}`,
+      command: trinity(`${flags} -N 5000 -s ${seed} -g vm`),
+      seconds: 300,
+      expect: 'status 0',
+    },
   ]),
   prepare: buildLibrary,
 };
