@@ -2,9 +2,9 @@
 /**
  * Apply: from a patch file's bytes to a patched process, as a list of passes.
  *
- * Nothing is visible to the target's threads before `migrateAll`; being killed before it leaves nothing behind. From then
- * on all that is needed to go on stands in the record in the arena: being killed after it leaves a transition that
- * completes by itself and that the next `apply` folds.
+ * How the text comes to be changed is a way's (`ways/way.ts`). Nothing is visible to the target's threads before its
+ * `transition`; being killed before it leaves nothing behind. From then on all that is needed to go on stands in the record
+ * in the arena.
  */
 import { createHash } from 'node:crypto';
 import { type Patch, type RunAddress, runAddress } from '../planner/index.js';
@@ -15,14 +15,16 @@ import { type Identified, identify } from './identify.js';
 import { type Layout, layOut } from './link/layout.js';
 import { link } from './link/link.js';
 import { parsePatch } from './patch.js';
+import { type PendingThread, pendingThreads } from './pending.js';
 import type { LoadedObject } from './proc/object.js';
 import { Process } from './proc/process.js';
 import { type Consistency, encodeRecord, type PatchRecord } from './record.js';
 import { findRecords, Texts } from './records.js';
 import { resolve } from './resolve.js';
 import { Stopwatch, type Timing } from './timing.js';
-import { foldBefore, type PendingThread, pendingThreads, type TransitionEvent, watch } from './transition.js';
-import { View } from './view.js';
+import { openWay } from './ways/open.js';
+import { WaitFree } from './ways/wait-free.js';
+import type { Mode, TransitionEvent, Way } from './ways/way.js';
 
 export type ApplyEvent =
   | TransitionEvent
@@ -34,6 +36,7 @@ export interface ApplyOptions {
   /** Seconds to wait for the threads; 0: start the transition and do not wait. */
   readonly timeout?: number;
   readonly consistency?: Consistency;
+  readonly mode?: Mode;
   readonly onEvent?: (event: ApplyEvent) => void;
 }
 
@@ -56,6 +59,7 @@ interface Job {
   readonly patch: Patch;
   readonly patchHash: string;
   readonly consistency: Consistency;
+  readonly mode: Mode;
   readonly deadline: number;
   readonly clock: Stopwatch;
   readonly emit: (event: ApplyEvent) => void;
@@ -72,6 +76,7 @@ export async function apply(patchBytes: Uint8Array, options: ApplyOptions): Prom
       patch,
       patchHash: createHash('sha256').update(patchBytes).digest('hex'),
       consistency: options.consistency ?? 'strict',
+      mode: options.mode ?? 'wait-free',
       deadline: performance.now() + (options.timeout ?? DEFAULT_TIMEOUT) * 1000,
       clock: new Stopwatch(),
       emit,
@@ -94,21 +99,28 @@ async function applyTo(job: Job): Promise<ApplyResult> {
     const same = carried.filter(({ patchHash }) => patchHash === job.patchHash);
     if (same.some((record) => texts.stateOf(record) === 'applied')) return alreadyApplied(job);
     checkUnwinding(process, patch);
-    if (texts.running) return await goOn(job, texts, texts.running, carried);
+    if (texts.running) return await goOn(job, texts, carried);
   } finally {
     texts.close();
   }
 
   checkEntries(process, maps, found.target, patch.functions, carried);
   const symbols = resolve(process, patch, found);
-  const { view, record } = prepare(job, found, symbols);
-  return await closing(view, async () => {
+  const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
+  return await closing(way, async () => {
+    job.step('clone', CLONED[job.mode]);
+    const record = build(job, way, found, symbols);
     const unchanged = identify(process, process.maps(), patch.target).target.start === found.target.start;
     if (!unchanged) throw new RuntimeError('PROCESS_CHANGED', { pid: process.pid, what: 'the target object moved' });
     process.checkAlive();
-    return await transition(job, view, record, () => view.migrateAll(job.consistency));
+    return await transition(job, way, record);
   });
 }
+
+const CLONED: Readonly<Record<Mode, string>> = {
+  'wait-free': 'made a view of the live process',
+  stop: 'ready to stop the live process',
+};
 
 /** The tables are in the patch, but nobody calls __register_frame in the target: an exception would end the process. */
 function checkUnwinding(process: Process, { unwind }: Patch): void {
@@ -118,41 +130,26 @@ function checkUnwinding(process: Process, { unwind }: Patch): void {
   throw new RuntimeError('UNWIND_UNREGISTERED', { pid: process.pid, functions });
 }
 
-/** A sealed view with everything in it. What fails here leaves nothing behind in the target. */
-function prepare(
-  job: Job,
-  { target }: Identified,
-  symbols: readonly (RunAddress | null)[],
-): { view: View; record: PatchRecord } {
-  const { process, patch, clock } = job;
-  const view = clock.time('cloneUs', () => View.clone(process.pidfd, process.pid));
-  try {
-    job.step('clone', 'made a view of the live process');
-    const layout = clock.time('linkUs', () => layOut(patch, recordSizeOf(job, target)));
-    const arena = clock.time('writeUs', () => view.map(target, layout.codeSize, layout.dataSize));
-    const { code, data, record } = clock.time('linkUs', () => {
-      const linked = link(patch, layout, arena, symbols);
-      const record = recordFor(job, target, layout, arena);
-      linked.code.set(encodeRecord(record));
-      return { ...linked, record };
-    });
-    job.step('link', `linked ${counted(patch.sections.length, 'section')} for the arena at 0x${arena.toString(16)}`);
-    clock.time('writeUs', () => {
-      view.write(arena, code);
-      view.write(runAddress(arena + layout.codeSize), data);
-      for (const f of record.functions) view.write(f.detour, f.detourBytes);
-      view.guard(guardRanges(record.functions));
-      view.seal();
-    });
-    job.step(
-      'write',
-      `wrote ${code.length + data.length} bytes and ${counted(record.functions.length, 'detour')} into the view`,
-    );
-    return { view, record };
-  } catch (error) {
-    view.close();
-    throw error;
-  }
+/** Puts everything into the way. What fails here leaves nothing behind in the target. */
+function build(job: Job, way: Way, { target }: Identified, symbols: readonly (RunAddress | null)[]): PatchRecord {
+  const { patch, clock } = job;
+  const layout = clock.time('linkUs', () => layOut(patch, recordSizeOf(job, target)));
+  const arena = clock.time('writeUs', () => way.map(target, layout.codeSize, layout.dataSize));
+  const { code, data, record } = clock.time('linkUs', () => {
+    const linked = link(patch, layout, arena, symbols);
+    const record = recordFor(job, target, layout, arena);
+    linked.code.set(encodeRecord(record));
+    return { ...linked, record };
+  });
+  job.step('link', `linked ${counted(patch.sections.length, 'section')} for the arena at 0x${arena.toString(16)}`);
+  clock.time('writeUs', () => {
+    way.write(arena, code);
+    if (data.length > 0) way.write(runAddress(arena + layout.codeSize), data);
+    for (const f of record.functions) way.write(f.detour, f.detourBytes);
+    way.guard(guardRanges(record.functions));
+  });
+  job.step('write', `wrote ${code.length + data.length} bytes and ${counted(record.functions.length, 'detour')}`);
+  return record;
 }
 
 type Room = Pick<Layout, 'sections' | 'codeSize' | 'dataSize'>;
@@ -184,47 +181,26 @@ function recordSizeOf(job: Job, target: LoadedObject): number {
   return encodeRecord(recordFor(job, target, room, target.start)).length;
 }
 
-/** A view is there already: of this patch, then go on with it; of another, then refuse. */
-async function goOn(job: Job, texts: Texts, view: View, carried: readonly PatchRecord[]): Promise<ApplyResult> {
+/** A transition is under way: of this patch, then go on with it; of another, then refuse. */
+async function goOn(job: Job, texts: Texts, carried: readonly PatchRecord[]): Promise<ApplyResult> {
   const { process, patchHash } = job;
   const pending = carried.find((record) => texts.stateOf(record) === 'pending');
   if (pending?.patchHash !== patchHash)
     throw new RuntimeError('OTHER_TRANSITION', { pid: process.pid, patch: pending?.name ?? 'not one of driftpatch' });
-  return await transition(job, view, pending, () => {});
+  const way = WaitFree.attach(process);
+  // Somebody else has folded it just now.
+  if (!way) return alreadyApplied(job);
+  return await closing(way, () => transition(job, way, pending));
 }
 
-async function transition(job: Job, view: View, record: PatchRecord, start: () => void): Promise<ApplyResult> {
-  const { process, deadline, clock } = job;
+async function transition(job: Job, way: Way, record: PatchRecord): Promise<ApplyResult> {
+  const { process, consistency, deadline, clock, emit } = job;
   job.step('migrate', `${counted(process.threads().length, 'thread')} to migrate, each when it is safe`);
-  const begun = performance.now();
-  start();
-  const { complete, at } = await watch(view, process, deadline, job.emit);
-  clock.add('transitionUs', at - begun);
-
-  const state = view.state();
-  const threads = { total: state.total, migrated: state.migrated };
-  const folding = performance.now();
-  const folded = complete && (await fold(job, view, record));
-  if (complete) clock.add('foldUs', performance.now() - folding);
-  if (!folded) {
-    const pending = pendingThreads(view.state(), process, record);
-    return { ...outcome(job), state: 'pending', already: false, threads, pending };
-  }
-  job.step('fold', 'every thread runs the new code; the view is folded into the base');
-  return { ...outcome(job), state: 'applied', already: false, threads, pending: [] };
-}
-
-/** Two calls may go on with one transition at the same time: the one that comes second finds it folded. */
-async function fold({ process, deadline }: Job, view: View, record: PatchRecord): Promise<boolean> {
-  try {
-    return await foldBefore(view, deadline);
-  } catch (error) {
-    const texts = new Texts(process);
-    const folded = texts.stateOf(record) === 'applied';
-    texts.close();
-    if (folded) return true;
-    throw error;
-  }
+  const { done, total, migrated, threads } = await way.transition({ consistency, deadline, clock, emit });
+  const result = { ...outcome(job), already: false, threads: { total, migrated } };
+  if (!done) return { ...result, state: 'pending', pending: pendingThreads(threads, process, record) };
+  job.step('fold', 'every thread runs the new code, and the base has it');
+  return { ...result, state: 'applied', pending: [] };
 }
 
 function alreadyApplied(job: Job): ApplyResult {
@@ -239,10 +215,10 @@ const outcome = ({ process, patch, clock }: Job) => ({
   timing: clock.timing(),
 });
 
-async function closing<T>(view: View, action: () => Promise<T>): Promise<T> {
+async function closing<T>(way: Way, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } finally {
-    view.close();
+    way.close();
   }
 }

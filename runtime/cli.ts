@@ -9,7 +9,17 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reporter } from './cli-progress.js';
-import { apply, type Consistency, DEFAULT_TIMEOUT, NO_TIMING, patchName, RuntimeError, status } from './index.js';
+import {
+  apply,
+  type Consistency,
+  DEFAULT_TIMEOUT,
+  MODES,
+  type Mode,
+  NO_TIMING,
+  patchName,
+  RuntimeError,
+  status,
+} from './index.js';
 import { resultLines, statusLines, threadLine } from './wording.js';
 
 const USAGE = 2;
@@ -23,7 +33,7 @@ interface ApplyFlags {
   verbose?: boolean;
   exe?: string;
   all?: boolean;
-  mode?: string;
+  mode: Mode;
 }
 
 class UsageError extends Error {}
@@ -51,7 +61,7 @@ function program(): Command {
     .option('-v, --verbose', 'a line for each step and each thread, also on a terminal')
     .addOption(new Option('--exe <path>').hideHelp())
     .addOption(new Option('--all').hideHelp())
-    .addOption(new Option('--mode <mode>').hideHelp())
+    .addOption(new Option('--mode <mode>', 'how the text is changed').choices(MODES).default('wait-free').hideHelp())
     .exitOverride()
     .action(runApply);
   top
@@ -73,15 +83,14 @@ function program(): Command {
 async function runApply(file: string, flags: ApplyFlags): Promise<void> {
   if (flags.exe !== undefined) notYet('--exe');
   if (flags.all) notYet('--all');
-  if (flags.mode !== undefined && flags.mode !== 'wait-free') notYet(`--mode ${flags.mode}`);
   if (flags.pid === undefined) throw new UsageError('which process? give --pid N');
-  const { pid, timeout, consistency } = flags;
+  const { pid, timeout, consistency, mode } = flags;
   const report = reporter(process.stderr, flags.verbose === true);
   let patch: string | null = null;
   try {
     const bytes = readPatchFile(file);
     patch = patchName(bytes);
-    const result = await apply(bytes, { pid, timeout, consistency, onEvent: report.event });
+    const result = await apply(bytes, { pid, timeout, consistency, mode, onEvent: report.event });
     report.end();
     if (flags.json) printJson({ ...result, refusals: [] });
     else for (const line of resultLines(result)) process.stdout.write(`${line}\n`);

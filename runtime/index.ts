@@ -12,9 +12,11 @@ export {
 export { type RuntimeCode, RuntimeError } from './errors.js';
 export type { Place } from './guards.js';
 export { patchName } from './patch.js';
+export type { PendingThread } from './pending.js';
 export type { Consistency } from './record.js';
 export type { PatchState } from './records.js';
 export { type CarriedPatch, type ProcessStatus, type Status, status } from './status.js';
 export type { Why } from './sys/abi.js';
 export { NO_TIMING, type Timing } from './timing.js';
-export type { PendingThread, TransitionEvent } from './transition.js';
+export { MODES } from './ways/open.js';
+export type { Mode, TransitionEvent } from './ways/way.js';

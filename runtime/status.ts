@@ -7,11 +7,11 @@
  */
 import { readdirSync } from 'node:fs';
 import { RuntimeError } from './errors.js';
+import { type PendingThread, pendingThreads } from './pending.js';
 import { ARENA_NAME } from './proc/maps.js';
 import { Process, printable } from './proc/process.js';
 import type { Consistency, PatchRecord } from './record.js';
 import { findRecords, type PatchState, Texts } from './records.js';
-import { type PendingThread, pendingThreads } from './transition.js';
 
 export interface CarriedPatch {
   readonly name: string;
@@ -92,6 +92,6 @@ function carried(record: PatchRecord, process: Process, texts: Texts): CarriedPa
     consistency: record.consistency,
     functions: record.functions.map(({ name }) => printable(name)),
     threads: transition ? { total: transition.total, migrated: transition.migrated } : null,
-    pending: transition ? pendingThreads(transition, process, record) : [],
+    pending: transition ? pendingThreads(transition.threads, process, record) : [],
   };
 }

@@ -4,9 +4,9 @@
  */
 import type { ApplyResult } from './apply.js';
 import { counted, hex } from './errors.js';
+import type { PendingThread } from './pending.js';
 import type { CarriedPatch, Status } from './status.js';
 import type { Why } from './sys/abi.js';
-import type { PendingThread } from './transition.js';
 
 const REASONS: Readonly<Record<Why, string>> = {
   none: 'has just migrated',

@@ -1,35 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
- * Passes 6 and 7: watch the threads migrate, then fold.
- *
- * The kernel does the work; this only looks. Looking may stop at any time: the transition goes on without us, and a
- * later call finds the view again. When the view is complete, `fold` makes the process an ordinary one again.
+ * Watching the threads of a process migrate into a view, and folding it.
  */
-import { type Place, placeOf } from './guards.js';
-import type { Process } from './proc/process.js';
-import type { PatchRecord } from './record.js';
-import type { Why } from './sys/abi.js';
-import type { View, ViewState } from './view.js';
-
-export interface PendingThread {
-  readonly tid: number;
-  readonly name: string;
-  readonly why: Why;
-  /** The run-time address that holds it, for 'pc' and 'stack'. */
-  readonly where: number | null;
-  /** The patched function that this address lies in. */
-  readonly place: Place | null;
-}
-
-export type TransitionEvent =
-  | {
-      readonly kind: 'thread-migrated';
-      readonly tid: number;
-      readonly name: string;
-      /** When it did, by the kernel's word: microseconds of CLOCK_MONOTONIC; 0 if it was born in the view. */
-      readonly when: number;
-    }
-  | { readonly kind: 'progress'; readonly migrated: number; readonly total: number };
+import type { Process } from '../proc/process.js';
+import type { View, ViewState } from '../view.js';
+import type { TransitionEvent } from './way.js';
 
 const FIRST_LOOK_MS = 1;
 const LONGEST_LOOK_MS = 100;
@@ -82,20 +57,4 @@ export async function foldBefore(view: View, deadline: number): Promise<boolean>
     if (performance.now() >= deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, FOLD_PAUSE_MS));
   }
-}
-
-/** Who has not migrated yet, and what holds each. */
-export function pendingThreads(state: ViewState, process: Process, record: PatchRecord): PendingThread[] {
-  return state.threads
-    .filter(({ migrated }) => !migrated)
-    .map(({ tid, why, where }) => {
-      const held = why === 'pc' || why === 'stack';
-      return {
-        tid,
-        name: process.threadName(tid),
-        why,
-        where: held ? where : null,
-        place: held ? placeOf(record.functions, where) : null,
-      };
-    });
 }
