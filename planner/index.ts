@@ -15,6 +15,7 @@ export {
   runAddress,
   toSafe,
 } from './addresses.js';
+export { type Instruction, instructions, isBranch } from './core/instruction.js';
 export {
   type Allowance,
   type DataChange,

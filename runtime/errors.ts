@@ -54,7 +54,7 @@ const table = {
   UNWIND_UNREGISTERED: [
     4,
     (f) =>
-      `an exception could be thrown through ${f.functions}, and the unwinder of process ${f.pid} cannot be told of new code yet; keep the fix out of C++ functions that call others, or restart the process`,
+      `an exception could be thrown through ${f.functions}, and the unwinder of process ${f.pid} cannot be told of new code: ${f.why}; keep the fix out of C++ functions that call others, or restart the process`,
   ],
 
   RELOCATION_UNKNOWN: [4, (f) => `relocation ${f.type} against ${f.symbol} at ${f.place}: this type is not supported`],

@@ -31,7 +31,8 @@ function inTarget(symbol: string, address: RunAddress, target: LoadedObject): Ru
   throw new RuntimeError('SYMBOL_OUTSIDE', { symbol, address: hex(address - target.bias), object: target.name });
 }
 
-function inLoadOrder(process: Process, objects: readonly LoadedObject[]): DynamicObject[] {
+/** The objects that take part in symbol lookup, as ld.so does. */
+export function inLoadOrder(process: Process, objects: readonly LoadedObject[]): DynamicObject[] {
   const all = objects.map((object) => new DynamicObject(process, object));
   const order = all.map((object) => object.loadOrder()).find((list) => list.length > 0) ?? [];
   return order.flatMap((address) => all.filter(({ object }) => object.dynamic?.address === address));

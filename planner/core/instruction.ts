@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Reading the core's rows: one instruction as named fields, made only for functions that are looked at closely. */
-import { INSTRUCTION_WORDS, Kind } from './load.js';
+import { type DecodedFunction, decodeFunctions, INSTRUCTION_WORDS, Kind } from './load.js';
 
 export interface Instruction {
   /** Offset from the function's start. */
@@ -54,3 +54,9 @@ export function instructionAt(rows: Int32Array, index: number, start: number): I
 
 /** A direct branch: call, jmp, jcc, loop. */
 export const isBranch = (kind: number): boolean => kind >= Kind.call && kind <= Kind.branch;
+
+/** The instructions of `code` in turn, up to its end or to the first byte that none begins with. */
+export function instructions(code: Uint8Array): Instruction[] {
+  const [{ rows }] = decodeFunctions(code, [{ start: 0, size: code.length }]) as [DecodedFunction];
+  return Array.from({ length: instructionCount(rows) }, (_, i) => instructionAt(rows, i, 0));
+}

@@ -29,6 +29,8 @@ interface Field {
 
 const RECORD_ALIGN = 8;
 const DATA_ALIGN = 4;
+/** libgcc's unwinder asks it for the frame description of a place in code. */
+const FIND_FRAME = '_Unwind_Find_FDE';
 /** call and jmp through a register or memory. */
 const INDIRECT = 0xff;
 
@@ -65,6 +67,14 @@ export class UnwindEmitter {
   /** To be called once, when everything that is carried has been added. */
   end(): void {
     this.#writer.end();
+    if (this.passed.length > 0) this.#nameUnwinder();
+  }
+
+  /** No dynamic symbol names the unwinder of a program that was linked with -static-libgcc: the patch does. */
+  #nameUnwinder(): void {
+    const { builder, plan } = this.#binder;
+    for (const { names, address } of plan.context.before.functions)
+      if (names.includes(FIND_FRAME)) builder.inTarget(FIND_FRAME, address, 0);
   }
 }
 

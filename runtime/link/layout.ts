@@ -3,10 +3,10 @@
  * Where everything lies in the arena.
  *
  * The code part (r-x) begins with the record, then on a page of their own the code sections, then rodata, then the slots
- * and stubs that imports need. The data part (rw-) holds data and bss. Offsets count from the start of the code part;
+ * and stubs that imports need, then what finds frame descriptions (unwind/). The data part (rw-) holds data and bss. Offsets count from the start of the code part;
  * the data part follows it at once.
  *
- * Invariant: the layout depends on the patch alone, not on the process, so that sizes are known before the arena is mapped.
+ * Invariant: the layout depends on no address in the process, so that sizes are known before the arena is mapped.
  */
 import type { Patch, PatchSection, SectionKind } from '../../planner/index.js';
 import { RuntimeError } from '../errors.js';
@@ -16,6 +16,7 @@ export const PAGE = 4096;
 /** jmp *slot(%rip), padded. */
 export const STUB_SIZE = 8;
 const SLOT_SIZE = 8;
+const FINDER_ALIGN = 16;
 
 export interface Layout {
   /** Offset of each section, by its index in the patch. */
@@ -24,6 +25,8 @@ export interface Layout {
   readonly slots: ReadonlyMap<number, number>;
   /** Symbol index to the offset of its stub: where a call goes whose target may be out of reach. */
   readonly stubs: ReadonlyMap<number, number>;
+  /** Offset of what finds frame descriptions. */
+  readonly finder: number;
   readonly codeSize: number;
   readonly dataSize: number;
 }
@@ -31,7 +34,7 @@ export interface Layout {
 const CODE_ORDER: readonly SectionKind[] = ['code', 'rodata'];
 const DATA_ORDER: readonly SectionKind[] = ['data', 'bss'];
 
-export function layOut(patch: Patch, recordSize: number): Layout {
+export function layOut(patch: Patch, recordSize: number, finderSize = 0): Layout {
   const sections = new Array<number>(patch.sections.length).fill(0);
   let at = roundUp(recordSize, PAGE);
   const place = (order: readonly SectionKind[]) => {
@@ -59,10 +62,11 @@ export function layOut(patch: Patch, recordSize: number): Layout {
     at += STUB_SIZE;
   }
 
-  const codeSize = roundUp(Math.max(at, 1), PAGE);
+  const finder = roundUp(at, FINDER_ALIGN);
+  const codeSize = roundUp(Math.max(finder + finderSize, 1), PAGE);
   at = codeSize;
   place(DATA_ORDER);
-  return { sections, slots, stubs, codeSize, dataSize: roundUp(at - codeSize, PAGE) };
+  return { sections, slots, stubs, finder, codeSize, dataSize: roundUp(at - codeSize, PAGE) };
 }
 
 /** Which symbols need a slot (all that go through the GOT) and which a stub too (imports that are called). */

@@ -120,4 +120,10 @@ for (const compiler of compilers)
       for (const flags of full ? FLAGS : FLAGS.slice(0, 1))
         if (wanted(compiler, flags)) declare(language, { compiler, kind, flags });
 
+// an unwinder of its own, which no dynamic symbol names
+for (const compiler of compilers)
+  for (const kind of ['pie', 'exec', 'shared'] as const)
+    if (full || kind === 'pie')
+      declare('cpp', { compiler, kind, flags: ['-O2', '-static-libgcc', '-static-libstdc++'] });
+
 test.run();

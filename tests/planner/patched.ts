@@ -17,6 +17,8 @@ import { link } from '../../runtime/link/link.js';
 import type { Mapping } from '../../runtime/proc/maps.js';
 import { Process } from '../../runtime/proc/process.js';
 import { resolve } from '../../runtime/resolve.js';
+import { finderSize, placeFinder } from '../../runtime/unwind/place.js';
+import { findUnwinders } from '../../runtime/unwind/unwinders.js';
 import { scratchFolder } from './helpers.js';
 
 const shimSource = fileURLToPath(new URL('../../../tests/planner/fixtures/matrix/shim.c', import.meta.url));
@@ -54,13 +56,13 @@ export async function runPatched(program: string, patch: Patch): Promise<string>
     assert.is(await hear(), 'ready');
     const target = Process.open(child.pid!);
     try {
-      const { arena, size, writes, frames } = prepare(target, patch);
+      const { arena, size, writes } = prepare(target, patch);
       control.write(`${arena.toString(16)} ${size.toString(16)}\n`);
       assert.is(await hear(), 'mapped');
       const memory = openSync(`/proc/${child.pid}/mem`, 'r+');
       for (const { at, bytes } of writes) assert.is(writeSync(memory, bytes, 0, bytes.length, at), bytes.length);
       closeSync(memory);
-      control.write(`${frames.toString(16)}\n`);
+      control.write('written\n');
     } finally {
       target.close();
     }
@@ -77,12 +79,14 @@ function prepare(target: Process, patch: Patch) {
   const found = identify(target, maps, patch.target);
   checkEntries(target, maps, found.target, patch.functions, []);
   const symbols = resolve(target, patch, found);
-  const layout = layOut(patch, PAGE);
+  const unwinders = findUnwinders(target, patch, found, []);
+  const layout = layOut(patch, PAGE, finderSize(patch, unwinders));
   const size = layout.codeSize + layout.dataSize;
   const arena = freeNear(maps, found.target.start, size);
   const { code, data } = link(patch, layout, arena, symbols);
+  const finder = placeFinder(patch, layout, arena, unwinders);
+  code.set(finder.bytes, layout.finder);
   const detours = placeFunctions(patch, found.target, layout.sections, arena);
-  const frames = patch.sections.findIndex(({ name }) => name === '.eh_frame');
   return {
     arena,
     size,
@@ -90,8 +94,8 @@ function prepare(target: Process, patch: Patch) {
       { at: arena as number, bytes: code },
       { at: arena + layout.codeSize, bytes: data },
       ...detours.map(({ detour, detourBytes }) => ({ at: detour as number, bytes: detourBytes })),
+      ...finder.jumps.map(({ at, bytes }) => ({ at: at as number, bytes })),
     ],
-    frames: patch.unwind.length > 0 ? arena + layout.sections[frames]! : 0,
   };
 }
 
