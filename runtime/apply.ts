@@ -21,7 +21,11 @@ import { Process } from './proc/process.js';
 import { type Consistency, encodeRecord, type PatchRecord } from './record.js';
 import { findRecords, Texts } from './records.js';
 import { resolve } from './resolve.js';
+import { codeSymbols } from './symbols/code-symbols.js';
 import { Stopwatch, type Timing } from './timing.js';
+import { framesIn } from './unwind/frames.js';
+import { finderSize, placeFinder, type UnwinderJump } from './unwind/place.js';
+import { findUnwinders, type Unwinder } from './unwind/unwinders.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
 import type { Mode, TransitionEvent, Way } from './ways/way.js';
@@ -98,7 +102,6 @@ async function applyTo(job: Job): Promise<ApplyResult> {
   try {
     const same = carried.filter(({ patchHash }) => patchHash === job.patchHash);
     if (same.some((record) => texts.stateOf(record) === 'applied')) return alreadyApplied(job);
-    checkUnwinding(process, patch);
     if (texts.running) return await goOn(job, texts, carried);
   } finally {
     texts.close();
@@ -106,10 +109,16 @@ async function applyTo(job: Job): Promise<ApplyResult> {
 
   checkEntries(process, maps, found.target, patch.functions, carried);
   const symbols = resolve(process, patch, found);
+  const unwinders = findUnwinders(
+    process,
+    patch,
+    found,
+    carried.flatMap(({ jumps }) => jumps),
+  );
   const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
   return await closing(way, async () => {
     job.step('clone', CLONED[job.mode]);
-    const record = build(job, way, found, symbols);
+    const record = build(job, way, found, { symbols, unwinders });
     const unchanged = identify(process, process.maps(), patch.target).target.start === found.target.start;
     if (!unchanged) throw new RuntimeError('PROCESS_CHANGED', { pid: process.pid, what: 'the target object moved' });
     process.checkAlive();
@@ -122,45 +131,48 @@ const CLONED: Readonly<Record<Mode, string>> = {
   stop: 'ready to stop the live process',
 };
 
-/** The tables are in the patch, but nobody calls __register_frame in the target: an exception would end the process. */
-function checkUnwinding(process: Process, { unwind }: Patch): void {
-  const [first, ...others] = unwind;
-  if (first === undefined) return;
-  const functions = others.length === 0 ? first : `${first} (and ${counted(others.length, 'other')})`;
-  throw new RuntimeError('UNWIND_UNREGISTERED', { pid: process.pid, functions });
+/** What the new code is bound to in the process. */
+interface Bound {
+  readonly symbols: readonly (RunAddress | null)[];
+  readonly unwinders: readonly Unwinder[];
 }
 
 /** Puts everything into the way. What fails here leaves nothing behind in the target. */
-function build(job: Job, way: Way, { target }: Identified, symbols: readonly (RunAddress | null)[]): PatchRecord {
+function build(job: Job, way: Way, { target }: Identified, { symbols, unwinders }: Bound): PatchRecord {
   const { patch, clock } = job;
-  const layout = clock.time('linkUs', () => layOut(patch, recordSizeOf(job, target)));
+  const layout = clock.time('linkUs', () =>
+    layOut(patch, recordSizeOf(job, target, unwinders), finderSize(patch, unwinders)),
+  );
   const arena = clock.time('writeUs', () => way.map(target, layout.codeSize, layout.dataSize));
   const { code, data, record } = clock.time('linkUs', () => {
     const linked = link(patch, layout, arena, symbols);
-    const record = recordFor(job, target, layout, arena);
+    const finder = placeFinder(patch, layout, arena, unwinders);
+    const record = recordFor(job, target, layout, arena, finder.jumps);
     linked.code.set(encodeRecord(record));
+    linked.code.set(finder.bytes, layout.finder);
     return { ...linked, record };
   });
   job.step('link', `linked ${counted(patch.sections.length, 'section')} for the arena at 0x${arena.toString(16)}`);
   clock.time('writeUs', () => {
     way.write(arena, code);
     if (data.length > 0) way.write(runAddress(arena + layout.codeSize), data);
+    for (const { at, bytes } of record.jumps) way.write(at, bytes);
     for (const f of record.functions) way.write(f.detour, f.detourBytes);
-    way.guard(guardRanges(record.functions));
+    way.guard(guardRanges(record));
   });
   job.step('write', `wrote ${code.length + data.length} bytes and ${counted(record.functions.length, 'detour')}`);
   return record;
 }
 
-type Room = Pick<Layout, 'sections' | 'codeSize' | 'dataSize'>;
-
 function recordFor(
   job: Job,
   target: LoadedObject,
-  { codeSize, dataSize, sections }: Room,
+  layout: Pick<Layout, 'sections' | 'codeSize' | 'dataSize'>,
   arena: RunAddress,
+  jumps: readonly UnwinderJump[],
 ): PatchRecord {
   const { patch, patchHash, consistency } = job;
+  const { codeSize, dataSize, sections } = layout;
   return {
     name: patch.name,
     patchHash,
@@ -172,13 +184,17 @@ function recordFor(
     bias: target.bias,
     consistency,
     functions: placeFunctions(patch, target, sections, arena),
+    jumps,
+    symbols: codeSymbols(patch, sections, arena),
+    frames: framesIn(patch, sections, arena),
   };
 }
 
 /** It does not depend on addresses: any place within a detour's reach serves to find it out. */
-function recordSizeOf(job: Job, target: LoadedObject): number {
-  const room = { sections: job.patch.sections.map(() => 0), codeSize: 0, dataSize: 0 };
-  return encodeRecord(recordFor(job, target, room, target.start)).length;
+function recordSizeOf(job: Job, target: LoadedObject, unwinders: readonly Unwinder[]): number {
+  const nowhere = { sections: job.patch.sections.map(() => 0), codeSize: 0, dataSize: 0 };
+  const jumps = unwinders.map(({ at, original }) => ({ at, original, bytes: original }));
+  return encodeRecord(recordFor(job, target, nowhere, target.start, jumps)).length;
 }
 
 /** A transition is under way: of this patch, then go on with it; of another, then refuse. */

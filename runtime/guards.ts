@@ -6,7 +6,7 @@
  * other parts: the kernel heeds it for strict consistency only.
  */
 import { RuntimeError } from './errors.js';
-import type { RecordedFunction } from './record.js';
+import type { PatchRecord, RecordedFunction } from './record.js';
 import { DETOUR_SIZE } from './record.js';
 import { GUARD_BODY, GUARD_CHANGED, MAX_GUARDS } from './sys/abi.js';
 
@@ -16,13 +16,15 @@ export interface GuardRange {
   readonly kind: number;
 }
 
-export function guardRanges(functions: readonly RecordedFunction[]): GuardRange[] {
-  const ranges = functions.flatMap(({ entry, size, detour, parts }) => [
+export function guardRanges({ functions, jumps }: Pick<PatchRecord, 'functions' | 'jumps'>): GuardRange[] {
+  const ofFunctions = functions.flatMap(({ entry, size, detour, parts }) => [
     { start: detour, end: detour + DETOUR_SIZE, kind: GUARD_CHANGED },
     ...[{ start: entry, size }, ...parts]
       .filter((range) => range.size > 0)
       .map((range) => ({ start: range.start, end: range.start + range.size, kind: GUARD_BODY })),
   ]);
+  const ofJumps = jumps.map(({ at, bytes }) => ({ start: at, end: at + bytes.length, kind: GUARD_CHANGED }));
+  const ranges = [...ofFunctions, ...ofJumps];
   if (ranges.length > MAX_GUARDS)
     throw new RuntimeError('GUARDS_TOO_MANY', { count: ranges.length, limit: MAX_GUARDS });
   return ranges;

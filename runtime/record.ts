@@ -6,9 +6,11 @@
  * Little-endian, versioned, closed by a checksum:
  *
  *     magic[8] version:u32 size:u32 arena:u64 codeSize:u64 dataSize:u64 bias:u64 consistency:u32 functions:u32
- *     patchHash[32] name:str targetName:str buildId:str
+ *     jumps:u32 symbols:u32 framesAt:u64 framesSize:u64 patchHash[32] name:str targetName:str buildId:str
  *     then per function: entry:u64 size:u64 detour:u64 body:u64 bodySize:u64 detourBytes[5] originalBytes[5]
  *                        name:str parts:u16 { start:u64 size:u64 }...
+ *     per jump of an unwinder: at:u64 bytes[14] originalBytes[14]
+ *     per function in the arena: start:u64 size:u64 name:str
  *     checksum[8], the head of the SHA-256 over all before it          (str: length:u16, UTF-8)
  *
  * Invariant: it depends on addresses only by their values, never in its size. Reading treats it as hostile: the target can
@@ -18,6 +20,9 @@ import { createHash } from 'node:crypto';
 import { type RunAddress, runAddress } from '../planner/index.js';
 import { PAGE } from './link/layout.js';
 import { RecordReader, RecordWriter } from './record-bytes.js';
+import type { CodeSymbol } from './symbols/code-symbols.js';
+import { FAR_JUMP_SIZE } from './unwind/finder.js';
+import type { UnwinderJump } from './unwind/place.js';
 
 export type Consistency = 'strict' | 'entry';
 
@@ -48,13 +53,19 @@ export interface PatchRecord {
   readonly bias: number;
   readonly consistency: Consistency;
   readonly functions: readonly RecordedFunction[];
+  /** They stay when the patch is reverted: the new code may still be on a stack. */
+  readonly jumps: readonly UnwinderJump[];
+  /** Every function in the arena. */
+  readonly symbols: readonly CodeSymbol[];
+  /** The frame descriptions in the arena; of size 0 if there are none. */
+  readonly frames: { readonly start: RunAddress; readonly size: number };
 }
 
 export const DETOUR_SIZE = 5;
 export const RECORD_HEAD = 16;
 export const MAX_RECORD = 1 << 20;
 const MAGIC = 'DRIFTREC';
-const VERSION = 1;
+const VERSION = 2;
 const CHECKSUM = 8;
 const NAME = /^[A-Za-z0-9._+-]{1,64}$/;
 const HEX = /^[0-9a-f]{2,128}$/;
@@ -64,6 +75,7 @@ export function encodeRecord(record: PatchRecord): Buffer {
   out.bytes(Buffer.from(MAGIC, 'latin1')).u32(VERSION).u32(0);
   out.u64(record.arena).u64(record.codeSize).u64(record.dataSize).u64(record.bias);
   out.u32(record.consistency === 'strict' ? 0 : 1).u32(record.functions.length);
+  out.u32(record.jumps.length).u32(record.symbols.length).u64(record.frames.start).u64(record.frames.size);
   out.bytes(Buffer.from(record.patchHash, 'hex'));
   out.text(record.name).text(record.targetName).text(record.buildId);
   for (const f of record.functions) {
@@ -71,6 +83,8 @@ export function encodeRecord(record: PatchRecord): Buffer {
     out.bytes(f.detourBytes).bytes(f.originalBytes).text(f.name).u16(f.parts.length);
     for (const part of f.parts) out.u64(part.start).u64(part.size);
   }
+  for (const jump of record.jumps) out.u64(jump.at).bytes(jump.bytes).bytes(jump.original);
+  for (const { start, size, name } of record.symbols) out.u64(start).u64(size).text(name);
   const body = out.finish();
   body.writeUInt32LE(body.length + CHECKSUM, 12);
   return Buffer.concat([body, checksum(body)]);
@@ -100,11 +114,17 @@ export function decodeRecord(bytes: Buffer, address: RunAddress): PatchRecord | 
 function readBody(from: RecordReader): PatchRecord {
   const [arena, codeSize, dataSize, bias] = [from.u64(), from.u64(), from.u64(), from.u64()];
   const consistency = from.u32() === 0 ? 'strict' : 'entry';
-  const count = from.u32();
+  const [count, jumpCount, symbolCount] = [from.u32(), from.u32(), from.u32()];
+  const frames = { start: runAddress(from.u64()), size: from.u64() };
   const patchHash = from.bytes(32).toString('hex');
   const [name, targetName, buildId] = [from.text(), from.text(), from.text()];
   const functions: RecordedFunction[] = [];
+  const jumps: UnwinderJump[] = [];
+  const symbols: CodeSymbol[] = [];
   for (let i = 0; i < count; i++) functions.push(readFunction(from));
+  for (let i = 0; i < jumpCount; i++)
+    jumps.push({ at: runAddress(from.u64()), bytes: from.bytes(FAR_JUMP_SIZE), original: from.bytes(FAR_JUMP_SIZE) });
+  for (let i = 0; i < symbolCount; i++) symbols.push({ start: from.u64(), size: from.u64(), name: from.text() });
   from.end();
   return {
     name,
@@ -117,6 +137,9 @@ function readBody(from: RecordReader): PatchRecord {
     bias,
     consistency,
     functions,
+    jumps,
+    symbols,
+    frames,
   };
 }
 
@@ -140,16 +163,19 @@ function readFunction(from: RecordReader): RecordedFunction {
   };
 }
 
-/** Does it say of itself that it stands here, and does every new body lie in its arena? */
+/** Does it say of itself that it stands here, and does all that is new lie in its arena? */
 function isSound(record: PatchRecord, address: RunAddress): boolean {
   const end = record.arena + record.codeSize;
+  const isInside = (start: number, size: number) => start > record.arena && start + size <= end;
   return (
     record.arena === address &&
     record.codeSize > 0 &&
     record.codeSize % PAGE === 0 &&
     NAME.test(record.name) &&
     HEX.test(record.buildId) &&
-    record.functions.every((f) => f.body > record.arena && f.body + f.bodySize <= end)
+    record.functions.every((f) => isInside(f.body, f.bodySize)) &&
+    record.symbols.every(({ start, size }) => isInside(start, size)) &&
+    (record.frames.size === 0 || isInside(record.frames.start, record.frames.size))
   );
 }
 

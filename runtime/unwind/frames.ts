@@ -5,7 +5,7 @@
  * Only the records' lengths and the relocation of each record's first field count: where it leads is the function, and the
  * field behind it, of the same width, is its size. What does not add up is no record, and the patch is refused.
  */
-import type { Patch } from '../../planner/index.js';
+import { type Patch, type RunAddress, runAddress } from '../../planner/index.js';
 import { RuntimeError } from '../errors.js';
 import type { Layout } from '../link/layout.js';
 import { RELOCATIONS } from '../link/relocations.js';
@@ -44,6 +44,13 @@ export function describedFunctions(patch: Patch, { sections }: Pick<Layout, 'sec
     at += 4 + length;
   }
   return found;
+}
+
+/** Where the frame descriptions stand, of size 0 if there are none. */
+export function framesIn(patch: Patch, sections: readonly number[], arena: RunAddress) {
+  const index = patch.sections.findIndex(({ name }) => name === FRAMES);
+  if (index < 0) return { start: arena, size: 0 };
+  return { start: runAddress(arena + sections[index]!), size: patch.sections[index]!.size };
 }
 
 const damaged = (why: string) => new RuntimeError('PATCH_UNUSABLE', { why: `its frame descriptions: ${why}` });

@@ -23,17 +23,22 @@ const FUNCTION: RecordedFunction = {
 };
 
 test('the changed bytes are guarded always, bodies and their cold parts as bodies', () => {
-  assert.equal(guardRanges([FUNCTION]), [
+  assert.equal(guardRanges({ functions: [FUNCTION], jumps: [] }), [
     { start: 0x1004, end: 0x1009, kind: GUARD_CHANGED },
     { start: 0x1000, end: 0x1040, kind: GUARD_BODY },
     { start: 0x2000, end: 0x2010, kind: GUARD_BODY },
   ]);
 });
 
+test('where an unwinder is led through the arena, the bytes of the jump are guarded', () => {
+  const jump = { at: runAddress(0x7000), bytes: Buffer.alloc(14), original: Buffer.alloc(14) };
+  assert.equal(guardRanges({ functions: [], jumps: [jump] }), [{ start: 0x7000, end: 0x700e, kind: GUARD_CHANGED }]);
+});
+
 test('more ranges than the kernel takes are refused before it is asked', () => {
   const many = new Array(1366).fill(FUNCTION);
-  assert.is(guardRanges(many.slice(1)).length, 4095);
-  assert.throws(() => guardRanges(many), /needs 4098 guarded ranges, the kernel takes 4096/);
+  assert.is(guardRanges({ functions: many.slice(1), jumps: [] }).length, 4095);
+  assert.throws(() => guardRanges({ functions: many, jumps: [] }), /needs 4098 guarded ranges, the kernel takes 4096/);
 });
 
 test('an address has the name of the function that it lies in', () => {

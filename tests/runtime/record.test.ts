@@ -32,11 +32,18 @@ const RECORD: PatchRecord = {
       ],
     },
   ],
+  jumps: [{ at: runAddress(0x7f00_0000_1004), bytes: Buffer.alloc(14, 0xff), original: Buffer.alloc(14, 0x90) }],
+  symbols: [
+    { name: 'process_gêt', start: ARENA + 0x1000, size: 310 },
+    { name: 'helper', start: ARENA + 0x1140, size: 20 },
+  ],
+  frames: { start: runAddress(ARENA + 0x2000), size: 80 },
 };
 
 test('a record comes back as it was written', () => {
   assert.equal(decodeRecord(encodeRecord(RECORD), ARENA), RECORD);
-  const strict = { ...RECORD, consistency: 'strict', functions: [] } as const;
+  const frames = { start: ARENA, size: 0 };
+  const strict = { ...RECORD, consistency: 'strict', functions: [], jumps: [], symbols: [], frames } as const;
   assert.equal(decodeRecord(encodeRecord(strict), ARENA), strict);
 });
 
@@ -80,6 +87,10 @@ test('well-formed lies are not believed: a body outside the arena, a name that i
   assert.is(decodeRecord(encodeRecord({ ...RECORD, codeSize: 0x3001 }), ARENA), null);
   const body = { ...RECORD.functions[0]!, body: runAddress(ARENA + 0x3000) };
   assert.is(decodeRecord(encodeRecord({ ...RECORD, functions: [body] }), ARENA), null);
+  const symbol = { name: 'far', start: ARENA + 0x2fff, size: 2 };
+  assert.is(decodeRecord(encodeRecord({ ...RECORD, symbols: [symbol] }), ARENA), null);
+  const frames = { start: runAddress(ARENA - 8), size: 16 };
+  assert.is(decodeRecord(encodeRecord({ ...RECORD, frames }), ARENA), null);
   assert.is(decodeRecord(encodeRecord({ ...RECORD, name: '\u001b[2J' }), ARENA), null);
   assert.is(decodeRecord(encodeRecord({ ...RECORD, buildId: '../x' }), ARENA), null);
 });
