@@ -29,6 +29,7 @@ import { findUnwinders, type Unwinder } from './unwind/unwinders.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
 import type { Mode, TransitionEvent, Way } from './ways/way.js';
+import { threadLine } from './wording.js';
 
 export type ApplyEvent =
   | TransitionEvent
@@ -212,11 +213,17 @@ async function goOn(job: Job, texts: Texts, carried: readonly PatchRecord[]): Pr
 async function transition(job: Job, way: Way, record: PatchRecord): Promise<ApplyResult> {
   const { process, consistency, deadline, clock, emit } = job;
   job.step('migrate', `${counted(process.threads().length, 'thread')} to migrate, each when it is safe`);
-  const { done, total, migrated, threads } = await way.transition({ consistency, deadline, clock, emit });
+  const { done, underWay, total, migrated, threads } = await way.transition({ consistency, deadline, clock, emit });
   const result = { ...outcome(job), already: false, threads: { total, migrated } };
+  if (!done && !underWay) throw held(process, pendingThreads(threads, process, record));
   if (!done) return { ...result, state: 'pending', pending: pendingThreads(threads, process, record) };
   job.step('fold', 'every thread runs the new code, and the base has it');
   return { ...result, state: 'applied', pending: [] };
+}
+
+/** Nothing is under way: all threads have gone on with the old code. */
+function held({ pid }: Process, pending: readonly PendingThread[]): RuntimeError {
+  return new RuntimeError('HELD', { pid, threads: pending.map(threadLine).join('; ') });
 }
 
 function alreadyApplied(job: Job): ApplyResult {

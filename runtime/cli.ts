@@ -61,7 +61,11 @@ function program(): Command {
     .option('-v, --verbose', 'a line for each step and each thread, also on a terminal')
     .addOption(new Option('--exe <path>').hideHelp())
     .addOption(new Option('--all').hideHelp())
-    .addOption(new Option('--mode <mode>', 'how the text is changed').choices(MODES).default('wait-free').hideHelp())
+    .addOption(
+      new Option('--mode <mode>', 'wait-free: no thread stops; stop: all threads stop, on any kernel')
+        .choices(MODES)
+        .default('wait-free'),
+    )
     .exitOverride()
     .action(runApply);
   top

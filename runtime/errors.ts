@@ -79,6 +79,32 @@ const table = {
     (f) => `the patch needs ${f.count} guarded ranges, the kernel takes ${f.limit}; split the patch`,
   ],
 
+  TRACED: [4, (f) => `process ${f.pid} is traced by process ${f.tracer}; detach the debugger, or use --mode wait-free`],
+  HELD: [
+    4,
+    (f) =>
+      `process ${f.pid} could not be changed within the time-out, and runs on as before: ${f.threads}; try again, or use --mode wait-free`,
+  ],
+  NO_GADGET: [
+    4,
+    (f) =>
+      `the code of process ${f.pid} has no ${f.what}, which --mode stop needs to map the arena; use --mode wait-free`,
+  ],
+  NO_THREAD: [
+    4,
+    (f) =>
+      `none of ${f.count} threads of process ${f.pid} is on a stack where it could be made to map the arena; use --mode wait-free`,
+  ],
+  SECCOMP_REFUSES: [
+    4,
+    (f) => `the seccomp filter of process ${f.pid} does not let it ${f.call} the arena; use --mode wait-free`,
+  ],
+  SECCOMP_UNKNOWN: [
+    4,
+    (f) =>
+      `thread ${f.tid} is confined by seccomp, and what its filter would say cannot be found out (${f.why}); run as root, or use --mode wait-free`,
+  ],
+  CODE_FORBIDDEN: [4, (f) => `process ${f.pid} is not allowed new code (mmap: ${f.errno}); use --mode wait-free`],
   NO_ROOM: [4, (f) => `no gap of ${f.size} bytes within 2 GiB of ${f.object} for the arena`],
   NO_MEMORY: [4, (f) => `the kernel has no memory for the view (${f.call})`],
   OTHER_TRANSITION: [

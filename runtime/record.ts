@@ -63,6 +63,7 @@ export interface PatchRecord {
 
 export const DETOUR_SIZE = 5;
 export const RECORD_HEAD = 16;
+export const RECORD_MAGIC_SIZE = 8;
 export const MAX_RECORD = 1 << 20;
 const MAGIC = 'DRIFTREC';
 const VERSION = 2;

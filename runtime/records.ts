@@ -13,7 +13,7 @@
  */
 import { type RunAddress, runAddress } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
-import { ARENA_NAME, type Mapping } from './proc/maps.js';
+import { type Mapping, mayHoldArena } from './proc/maps.js';
 import type { Process } from './proc/process.js';
 import {
   DETOUR_SIZE,
@@ -31,7 +31,7 @@ export type PatchState = 'applied' | 'pending' | 'leftover';
 export function findRecords(process: Process, maps: readonly Mapping[]): PatchRecord[] {
   const records: PatchRecord[] = [];
   for (const mapping of maps) {
-    if (mapping.path !== ARENA_NAME || !mapping.execute || mapping.write) continue;
+    if (!mayHoldArena(mapping)) continue;
     // Neighbouring arenas may show as one mapping: behind one arena's code part the next may begin.
     for (let at: number = mapping.start; at < mapping.end; ) {
       const record = readRecord(process, at, mapping.end);

@@ -8,7 +8,7 @@
 import { readdirSync } from 'node:fs';
 import { RuntimeError } from './errors.js';
 import { type PendingThread, pendingThreads } from './pending.js';
-import { ARENA_NAME } from './proc/maps.js';
+import { mayHoldArena } from './proc/maps.js';
 import { Process, printable } from './proc/process.js';
 import type { Consistency, PatchRecord } from './record.js';
 import { findRecords, type PatchState, Texts } from './records.js';
@@ -69,7 +69,7 @@ function processStatus(pid: number): ProcessStatus {
   let texts: Texts | null = null;
   try {
     const maps = process.maps();
-    const records = maps.some(({ path }) => path === ARENA_NAME) ? findRecords(process, maps) : [];
+    const records = maps.some(mayHoldArena) ? findRecords(process, maps) : [];
     if (records.length === 0) return { pid, name: process.name, patches: [] };
     const seen = new Texts(process);
     texts = seen;

@@ -33,6 +33,8 @@ export interface ViewState {
   readonly threads: readonly ViewThread[];
 }
 
+const NO_SUCH_VIEW: ReadonlySet<string> = new Set(['ENOENT', 'ENOSYS']);
+
 export class View {
   private readonly fd: number;
   private readonly pid: number;
@@ -51,12 +53,12 @@ export class View {
     );
   }
 
-  /** The view of a transition that is under way or not yet folded, or null if there is none. */
+  /** The view of a transition that is under way or not yet folded, or null if there is none (or the kernel has no views). */
   static attach(pidfd: number, pid: number): View | null {
     try {
       return new View(mmviewClone(pidfd, abi.CLONE_ATTACH), pid);
     } catch (error) {
-      if (error instanceof SysError && error.errno === 'ENOENT') return null;
+      if (error instanceof SysError && NO_SUCH_VIEW.has(error.errno)) return null;
       throw translate(pid, error);
     }
   }

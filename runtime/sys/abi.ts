@@ -6,7 +6,14 @@
  */
 import { defineStruct } from './structs.js';
 
-export const NR = { pidfd_open: 434, pidfd_send_signal: 424, mmview_clone: 500, mmview_migrate: 501 } as const;
+export const NR = {
+  wait4: 61,
+  ptrace: 101,
+  pidfd_send_signal: 424,
+  pidfd_open: 434,
+  mmview_clone: 500,
+  mmview_migrate: 501,
+} as const;
 
 export const CLONE_ATTACH = 0x1;
 export const CLONE_NEWEST = 0x2;

@@ -92,6 +92,23 @@ export function poll(fd: number, milliseconds: number): Promise<boolean> {
   });
 }
 
+const WNOHANG = 1;
+const WALL = 0x40000000;
+
+/** One request to thread `tid`, which this very thread of ours must be tracing (or be about to). `name` is for errors. */
+export const ptrace = (name: string, request: number, tid: number, address: number, data: number | bigint | Buffer) =>
+  checked(
+    `ptrace ${name}`,
+    libc().syscall(NR.ptrace, request, tid, address, data instanceof Buffer ? addressOf(data) : data),
+  );
+
+/** What has become of the traced thread `tid`, as wait(2) encodes it; null if nothing has happened. Never waits. */
+export function waitStatus(tid: number): number | null {
+  const status = Buffer.alloc(4);
+  const found = checked('wait4', libc().syscall(NR.wait4, tid, addressOf(status), WNOHANG | WALL, 0));
+  return found === 0 ? null : status.readInt32LE();
+}
+
 /** The address that a C structure needs to point to `bytes`; `bytes` must stay referenced while it is used. */
 export const addressOf = (bytes: Buffer): bigint => koffi.address(bytes);
 

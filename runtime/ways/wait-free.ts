@@ -57,7 +57,7 @@ export class WaitFree implements Way {
     const folding = performance.now();
     const done = complete && (await foldBefore(view, deadline));
     if (complete) clock.add('foldUs', performance.now() - folding);
-    return { done, total, migrated, threads: view.state().threads };
+    return { done, underWay: !done, total, migrated, threads: view.state().threads };
   }
 
   close(): void {

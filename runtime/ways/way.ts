@@ -48,6 +48,8 @@ export interface Terms {
 export interface Outcome {
   /** The change is the process's ordinary text, and every thread runs it. */
   readonly done: boolean;
+  /** Not done yet, but it goes on by itself. Neither: all is as before. */
+  readonly underWay: boolean;
   readonly total: number;
   readonly migrated: number;
   /** Each thread; of one that has not migrated, what keeps it. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The numbers of runtime/sys/abi.ts are those that gcc sees in the header. */
+/** The numbers of runtime/sys/abi.ts and runtime/sys/ptrace.ts are those that gcc sees in the headers. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as abi from '../../runtime/sys/abi.js';
+import * as tracing from '../../runtime/sys/ptrace.js';
 
 const STRUCTS = [abi.MAP, abi.RANGE, abi.GUARD, abi.THREAD, abi.STATE];
 
@@ -27,11 +28,23 @@ const CONSTANTS: Record<string, number> = {
   MMVIEW_IOC_SEAL: abi.IOC_SEAL,
   MMVIEW_IOC_STATE: abi.IOC_STATE,
   MMVIEW_IOC_FOLD: abi.IOC_FOLD,
+  __NR_wait4: abi.NR.wait4,
+  __NR_ptrace: abi.NR.ptrace,
   __NR_pidfd_open: abi.NR.pidfd_open,
   __NR_pidfd_send_signal: abi.NR.pidfd_send_signal,
 };
 for (const [number, why] of abi.WHY.entries())
   CONSTANTS[`MMVIEW_WHY_${why.toUpperCase().replaceAll('-', '_')}`] = number;
+
+const { Registers: _, REGISTER_ORDER, PTRACE, REMOTE, ...others } = tracing;
+for (const [name, number] of Object.entries(PTRACE)) CONSTANTS[`PTRACE_${name}`] = number;
+for (const [name, number] of Object.entries(REMOTE)) CONSTANTS[`__NR_${name}`] = number;
+Object.assign(CONSTANTS, others);
+
+const HEADERS = [
+  ...['stddef.h', 'stdio.h', 'elf.h', 'linux/mman.h', 'linux/prctl.h', 'linux/ptrace.h', 'asm/ptrace.h'],
+  ...['sys/user.h', 'sys/syscall.h', 'linux/mmview.h'],
+];
 
 /** What gcc makes of the header: one "expression value" a line. */
 function askCompiler(expressions: readonly string[]): Map<string, number> {
@@ -41,8 +54,7 @@ function askCompiler(expressions: readonly string[]): Map<string, number> {
     const lines = expressions.map((e) => `printf("%s=%llu\\n", "${e}", (unsigned long long)(${e}));`);
     writeFileSync(
       source,
-      `#include <stddef.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include <linux/mmview.h>\n` +
-        `int main(void) { ${lines.join('\n')} return 0; }\n`,
+      `${HEADERS.map((header) => `#include <${header}>\n`).join('')}int main(void) { ${lines.join('\n')} return 0; }\n`,
     );
     execFileSync('gcc', [
       '-Wall',
@@ -79,6 +91,14 @@ test('structures have the size and offsets that the C compiler gives them', () =
 
 test('constants and ioctl numbers are the header’s', () => {
   assert.equal(askCompiler(Object.keys(CONSTANTS)), new Map(Object.entries(CONSTANTS)));
+});
+
+test('registers lie where the C compiler has them', () => {
+  const offsets = REGISTER_ORDER.map((name, i): [string, number] => [
+    `offsetof(struct user_regs_struct, ${name})`,
+    i * 8,
+  ]);
+  assert.equal(askCompiler(offsets.map(([expression]) => expression)), new Map(offsets));
 });
 
 test('a structure survives encoding and decoding', () => {

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/** --mode stop on live processes: all threads stop at a safe moment, and none of them notices. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Patch, writePatch } from '../../planner/index.js';
+import { apply, status } from '../../runtime/index.js';
+import { letGo, stopAll } from '../../runtime/ptrace/stop-all.js';
+import { buildIdOf, refused, symbolOf, Workshop } from './live.js';
+import { patchOf } from './patches.js';
+
+const workshop = new Workshop();
+test.after(() => workshop.clear());
+
+const FIXTURES = fileURLToPath(new URL('../../../tests/guest/fixtures/', import.meta.url));
+const compile = (name: string) =>
+  workshop.compile(name, readFileSync(`${FIXTURES}${name}.c`, 'utf8'), '-pthread', '-Wall', '-Werror');
+const target = compile('states');
+const calls = compile('calls');
+
+/** A patch that makes victim() give 42. */
+function patchFor(file: string): Uint8Array {
+  const address = symbolOf(file, 'victim');
+  const found = execFileSync('nm', ['-S', '--defined-only', file], { encoding: 'utf8' });
+  const size = Number.parseInt(/^\w+ (\w+) \w victim$/m.exec(found)![1]!, 16);
+  // the linker puts code at file offsets that are its addresses
+  const bytes = readFileSync(file).subarray(address, address + 5);
+  const patch = patchOf({ buildId: buildIdOf(file), address, bytes });
+  const [victim] = patch.functions;
+  const whole: Patch = { ...patch, functions: [{ ...victim!, old: { ...victim!.old, size, room: size } }] };
+  return writePatch(whole);
+}
+const targetPatch = patchFor(target);
+
+interface Answer {
+  readonly victim: number;
+  readonly sent: number;
+  readonly got: number;
+  readonly broken: number;
+}
+
+async function start(kind: string) {
+  const { pid, child } = await workshop.run(target, kind);
+  const lines: string[] = [];
+  let rest = '';
+  child.stdout!.on('data', (chunk) => {
+    rest += chunk;
+    const parts = rest.split('\n');
+    rest = parts.pop()!;
+    lines.push(...parts);
+  });
+  const ask = async (): Promise<Answer> => {
+    lines.length = 0;
+    child.stdin!.write('\n');
+    for (let left = 1000; lines.length === 0; left--) {
+      if (left === 0 || child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`${kind} does not answer (${child.exitCode ?? child.signalCode})`);
+      await sleep(10);
+    }
+    const [victim, sent, got, broken] = lines.at(-1)!.split(' ').map(Number) as [number, number, number, number];
+    return { victim, sent, got, broken };
+  };
+  const release = () => void child.stdin!.write('go\n');
+  return { pid, child, ask, release };
+}
+
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const stop = (pid: number, timeout = 10) => apply(targetPatch, { pid, timeout, mode: 'stop' });
+/** Mappings that could be an arena. */
+const codeWithoutFile = (pid: number) =>
+  readFileSync(`/proc/${pid}/maps`, 'utf8')
+    .split('\n')
+    .filter((line) => / r-xp 00000000 00:00 0 *(\[anon:driftpatch\])?$/.test(line));
+const stateOf = (pid: number) => status({ pid }).processes[0]!.patches.map(({ state }) => state);
+
+test('a process is patched, says so, and is not patched twice', async () => {
+  const { pid, ask } = await start('plain');
+  const result = await stop(pid);
+  assert.equal([result.state, result.already], ['applied', false]);
+  assert.ok(result.timing.transitionUs > 0);
+  assert.is((await ask()).victim, 42);
+  assert.equal(stateOf(pid), ['applied']);
+  assert.is(codeWithoutFile(pid).length, 1);
+  assert.is((await stop(pid)).already, true);
+});
+
+test('threads that wait in a system call go on waiting, and for no shorter time', async () => {
+  const { pid, child, line } = await workshop.run(calls);
+  const count = Number(line.split(' ')[1]);
+  let output = '';
+  child.stdout!.on('data', (chunk) => (output += chunk));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const result = await apply(patchFor(calls), { pid, mode: 'stop' });
+  assert.is(result.threads.total, count + 1);
+  child.stdin!.write('\n');
+  await ended;
+  const found = output.trim().split('\n');
+  assert.equal(found, [
+    'read 1 -',
+    'recv 1 -',
+    'recv-timed -1 EAGAIN',
+    'epoll 1 -',
+    'epoll-timed 0 -',
+    'futex 0 -',
+    'futex-timed -1 ETIMEDOUT',
+    'nanosleep 0 -',
+    'clock_nanosleep 0 -',
+    'poll 1 -',
+    'poll-timed 0 -',
+    'ppoll 0 -',
+    'select 0 -',
+    'sigwait 12 -',
+    'victim 42',
+  ]);
+});
+
+for (const kind of ['sleeper', 'main-registers'])
+  test(`a process with one thread does not notice that it was made to do something: ${kind}`, async () => {
+    const { pid, ask } = await start(kind);
+    assert.is((await stop(pid)).state, 'applied');
+    // what it has said before may be on its way yet
+    let answer = await ask();
+    for (let left = 20; answer.victim !== 42 && left > 0; left--) answer = await ask();
+    assert.equal([answer.victim, answer.broken], [42, 0]);
+  });
+
+test('no signal is lost, however often the process is stopped', async () => {
+  const { pid, ask } = await start('signals');
+  for (let i = 0; i < 100; i++) letGo(stopAll(pid).tracees);
+  await stop(pid);
+  process.kill(pid, 'SIGSTOP');
+  await sleep(100);
+  process.kill(pid, 'SIGCONT');
+  for (let { sent } = await ask(); sent < 100; ) ({ sent } = await ask());
+  const { sent, got } = await ask();
+  // what is queued at this moment is not lost
+  assert.ok(got >= sent - 64, `sent ${sent}, got ${got}`);
+});
+
+for (const [kind, why] of [
+  ['held', /thread \d+ \(holder\) has on its stack victim\+0x/],
+  ['handler', /thread \d+ \(holder\) has on its stack victim\+0x/],
+  ['altstack', /thread \d+ \(holder\) runs on a signal stack/],
+  ['autodisarm', /thread \d+ \(holder\) runs on a signal stack/],
+] as const)
+  test(`a thread inside the function holds it up, and nothing is left behind: ${kind}`, async () => {
+    const { pid, ask, release } = await start(kind);
+    const { message, status } = await refused('HELD', () => stop(pid, 0.3));
+    assert.match(message, why);
+    assert.is(status, 4);
+    assert.is((await ask()).victim, 1);
+    assert.equal(codeWithoutFile(pid), []);
+    release();
+    assert.is((await stop(pid)).state, 'applied');
+    assert.is((await ask()).victim, 42);
+  });
+
+for (const [kind, code] of [
+  ['seccomp-kill', 'SECCOMP_REFUSES'],
+  ['seccomp-errno', 'SECCOMP_REFUSES'],
+  ['seccomp-strict', 'SECCOMP_REFUSES'],
+  ['no-memory', 'NO_MEMORY'],
+] as const)
+  test(`what a process must not do it is not made to do: ${kind}`, async () => {
+    const { pid, ask } = await start(kind);
+    await refused(code, () => stop(pid));
+    assert.equal(codeWithoutFile(pid), []);
+    assert.is((await ask()).victim, 1);
+  });
+
+for (const kind of ['seccomp-allow', 'mdwe'])
+  test(`a confined process that may have new code is patched: ${kind}`, async () => {
+    const { pid, ask } = await start(kind);
+    assert.is((await stop(pid)).state, 'applied');
+    assert.is((await ask()).victim, 42);
+  });
+
+test('a process that somebody else traces is refused, and says who', async () => {
+  const { pid } = await start('plain');
+  const other = compileTracer();
+  await workshop.run(other, String(pid));
+  const { message } = await refused('TRACED', () => stop(pid));
+  assert.match(message, /is traced by process \d+; detach the debugger/);
+});
+
+function compileTracer(): string {
+  return workshop.compile(
+    'tracer',
+    `#include <stdio.h>
+     #include <stdlib.h>
+     #include <sys/ptrace.h>
+     #include <unistd.h>
+     int main(int argc, char **argv)
+     {
+       if (argc < 2 || ptrace(PTRACE_SEIZE, atoi(argv[1]), 0, 0)) return 1;
+       puts("ready"); fflush(stdout);
+       pause();
+       return 0;
+     }`,
+  );
+}
+
+test.run();
