@@ -29,14 +29,18 @@ export async function unitSuites(project: string, pattern = '', quick = false): 
   return quick ? all.filter((file) => !/^\/\/ long\b/m.test(readFileSync(file, 'utf8'))) : all;
 }
 
-/** Suites about the guest's runner: they boot guests from the host. */
-export const runnerSuites = (project: string, pattern = ''): Promise<string[]> =>
-  suitesBelow(project, 'runner', pattern);
+/** Suites by the kernel that they ask for, in a comment near their top: `// guest: plain debug`. */
+export type Guests = ReadonlyMap<Flavour, readonly string[]>;
 
-/** Guest suites by the kernel that they ask for, in a comment near their top: `// guest: plain debug`. */
-export async function guestSuites(project: string, pattern = ''): Promise<Map<Flavour, string[]>> {
+/** Suites that run in the guest; all of one kernel's share a boot. */
+export const guestSuites = (project: string, pattern = ''): Promise<Guests> => byFlavour(project, 'guest', pattern);
+
+/** Suites that run on the host and boot guests themselves. */
+export const runnerSuites = (project: string, pattern = ''): Promise<Guests> => byFlavour(project, 'runner', pattern);
+
+async function byFlavour(project: string, folder: string, pattern: string): Promise<Guests> {
   const found = new Map<Flavour, string[]>();
-  for (const file of await suitesBelow(project, 'guest', pattern)) {
+  for (const file of await suitesBelow(project, folder, pattern)) {
     const flavours = /^\/\/ guest: ([a-z ]+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.split(' ') ?? [];
     const wrong = flavours.find((flavour) => flavour !== 'plain' && flavour !== 'debug');
     if (flavours.length === 0 || wrong !== undefined)

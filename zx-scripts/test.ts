@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `npm test`: the unit suites on this machine, the runner's own, then the guest suites on the plain and on the debug kernel. The last line is
-// `N passed, N failed`, with `, N skipped` if there were any.
+// `npm test`: the unit suites on this machine, those that boot guests themselves, then the guest suites, on the plain and on the debug
+// kernel. The last line is `N passed, N failed`, with `, N skipped` if there were any.
 
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
@@ -9,7 +9,7 @@ import type { Flavour } from '../vm/index.js';
 import { buildGuestPrograms, runGuestSuites } from './guest-tests.js';
 import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
-import { guestSuites, runnerSuites, unitSuites } from './suite-lists.js';
+import { type Guests, guestSuites, runnerSuites, unitSuites } from './suite-lists.js';
 import { describeResult, runSuites, type SuiteResult } from './suites.js';
 import { ensurePackages, forTests } from './system-packages.js';
 import { cancelOnSignals, reportAndExit } from './vm-status.js';
@@ -24,18 +24,21 @@ const program = new Command('npm test --')
   .description('Run the suites whose path contains PATTERN; all of them without one.')
   .argument('[pattern]', 'such as planner/ or guest/kselftests', '')
   .option('--unit', 'unit suites alone: no guest', false)
-  .addOption(new Option('--kernel <flavour>', 'guest suites on this kernel alone').choices(['plain', 'debug']))
+  .addOption(new Option('--kernel <flavour>', 'no guest but of this kernel').choices(['plain', 'debug']))
   .addOption(new Option('--bzimage <file>', 'boot this kernel instead of building one'))
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 async function main(pattern: string, options: Options): Promise<number> {
+  const none: Guests = new Map();
   const units = await unitSuites(projectFolder, pattern);
-  const guests = options.unit ? new Map<Flavour, string[]>() : await guestSuites(projectFolder, pattern);
-  const runners = options.unit ? [] : await runnerSuites(projectFolder, pattern);
-  const flavours = [...guests.keys()].filter((flavour) => !options.kernel || flavour === options.kernel);
-  if (units.length + runners.length + flavours.length === 0) {
+  const runners = options.unit ? none : await runnerSuites(projectFolder, pattern);
+  const guests = options.unit ? none : await guestSuites(projectFolder, pattern);
+  const flavours = (['plain', 'debug'] as const).filter(
+    (flavour) => (runners.has(flavour) || guests.has(flavour)) && (options.kernel ?? flavour) === flavour,
+  );
+  if (units.length + flavours.length === 0) {
     process.stderr.write(`test: expected a suite whose path contains "${pattern}", found none\n`);
     return 2;
   }
@@ -43,48 +46,47 @@ async function main(pattern: string, options: Options): Promise<number> {
   if (!options.unit) await ensurePackages(forTests, say);
   if (units.length > 0) {
     say(pc.bold('Unit suites'));
-    results.push(
-      ...(await runSuites(units, (result) => say(describeResult(result)), {
-        width: availableParallelism(),
-        env: { DRIFTPATCH_MATRIX: 'full' },
-      })),
-    );
+    const env = { DRIFTPATCH_MATRIX: 'full' };
+    results.push(...(await runSuites(units, show, { width: availableParallelism(), env })));
   }
-  if (runners.length + flavours.length > 0) results.push(...(await withGuests(flavours, guests, runners, options)));
+  if (flavours.length > 0) results.push(...(await withGuests(flavours, runners, guests, options)));
   return summarize(results);
 }
 
-async function withGuests(
-  flavours: readonly Flavour[],
-  suites: ReadonlyMap<Flavour, string[]>,
-  runners: readonly string[],
-  options: Options,
-) {
+const show = (result: SuiteResult) => say(describeResult(result));
+
+async function withGuests(flavours: readonly Flavour[], runners: Guests, guests: Guests, options: Options) {
   const results: SuiteResult[] = [];
   const shown = showProgress();
-  const { kernels, root } = await setUp(
-    options.bzimage ? [] : runners.length ? ['plain', ...flavours] : flavours,
+  const { kernels, root } = await setUp(options.bzimage ? [] : flavours, shown);
+  const bzImageOf = (flavour: Flavour) => options.bzimage ?? kernels.get(flavour)!.bzImage;
+  const suitesOf = (lists: Guests, flavour: Flavour) => lists.get(flavour) ?? [];
+  await buildGuestPrograms(
+    flavours.flatMap((flavour) => suitesOf(guests, flavour)),
     shown,
   );
-  const bzImageOf = (flavour: Flavour) => options.bzimage ?? kernels.get(flavour)!.bzImage;
-  if (runners.length > 0) {
-    say(pc.bold('The runner'));
-    const env = { DRIFTPATCH_BZIMAGE: bzImageOf('plain'), DRIFTPATCH_IMAGE: root.kind === 'image' ? root.file : '' };
-    results.push(...(await runSuites(runners, (result) => say(describeResult(result)), { env })));
+  for (const flavour of flavours) {
+    const suites = suitesOf(runners, flavour);
+    if (suites.length === 0) continue;
+    say(pc.bold(`Suites that boot guests, ${flavour} kernel`));
+    const image = root.kind === 'image' ? root.file : '';
+    const env = { DRIFTPATCH_BZIMAGE: bzImageOf(flavour), DRIFTPATCH_IMAGE: image };
+    results.push(...(await runSuites(suites, show, { env })));
   }
-  if (flavours.length > 0) await buildGuestPrograms([...suites.values()].flat(), shown);
   const signal = cancelOnSignals();
   for (const flavour of flavours) {
+    const suites = suitesOf(guests, flavour);
+    if (suites.length === 0) continue;
     say(pc.bold(`Guest suites, ${flavour} kernel`));
     const ran = await runGuestSuites({
       flavour,
       kernel: bzImageOf(flavour),
       root,
-      suites: suites.get(flavour)!,
+      suites,
       signal,
       onText: (text) => void process.stdout.write(text),
     });
-    say(describeResult(ran.at(-1)!));
+    show(ran.at(-1)!);
     results.push(...ran);
   }
   return results;

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseTap } from './tap.js';
+import { parseTap } from '../tap.js';
 
 const project = fileURLToPath(new URL('../../../', import.meta.url));
 const makefile = readFileSync(`${project}kernel-tree/tools/testing/selftests/mmview/Makefile`, 'utf8');

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// guest: plain
 // timeout: 300
 // The runner itself, from the host: output byte for byte, statuses, and every way in which a guest can fail to be a pass.
 // The kernel and the root come from whoever runs this suite, who has built them.
