@@ -11,16 +11,18 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { readPatch } from '../planner/index.js';
 import { type GuestResult, type GuestRoot, runInGuest } from '../vm/index.js';
-import { eventReader, type GuestEvent } from './demo/guest-events.js';
+import type { GuestEvent } from './demo/guest-events.js';
 import { fix, names } from './demo/names.js';
 import { type Prepared, planFix, prepareFix } from './demo/prepare.js';
 import { closingLines, command, heading, linesOf, tableLines } from './demo/show.js';
 import { svgOf } from './demo/svg.js';
 import type { Outcome } from './demo/trial.js';
 import { problemsOf } from './demo/verdict.js';
+import { jsonLines } from './json-lines.js';
+import { memcachedProgram } from './servers/memcached.js';
 import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
-import { ensurePackages, forGuest, forImage, forKernel, forMemcached } from './system-packages.js';
+import { ensurePackages, forGuest, forImage, forKernel, forSources } from './system-packages.js';
 import { cancelOnSignals, complain, failedVm, reportAndExit } from './vm-status.js';
 
 interface Options {
@@ -55,7 +57,10 @@ async function main(options: Options): Promise<number> {
   };
   const signal = cancelOnSignals();
   const progress = showProgress();
-  await ensurePackages([...forKernel, ...forGuest, ...forImage, ...forMemcached], progress.say);
+  await ensurePackages(
+    [...forKernel, ...forGuest, ...forImage, ...forSources, ...memcachedProgram.packages],
+    progress.say,
+  );
   const { kernels, root } = await setUp(options.bzimage ? [] : ['plain'], progress);
   const prepared = await prepareFix(projectFolder, { progress: progress.onStep, say: progress.say });
   progress.end();
@@ -69,8 +74,8 @@ async function main(options: Options): Promise<number> {
   if (outcome) for (const line of closingLines(outcome, problems, result.accelerator)) say(line);
   if (!outcome || options.json) for (const problem of problems) complain(`demo: not shown: ${problem}`);
   if (options.json) {
-    const { version: memcached, fixName: name } = prepared;
-    const facts = { memcached, fix: { number: fix, name }, functions, guest, accelerator: result.accelerator };
+    const { version, fixName: name } = prepared;
+    const facts = { memcached: version, fix: { number: fix, name }, functions, guest, accelerator: result.accelerator };
     const report = { schema: 1, shown: problems.length === 0, problems, ...facts, ...outcome };
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   }
@@ -125,7 +130,7 @@ async function inGuest(
     cpus: 2,
     timeoutSeconds: 300,
     signal,
-    onStdout: eventReader(onEvent),
+    onStdout: jsonLines(onEvent),
     onStderr: (bytes) => {
       errors += bytes.toString();
     },

@@ -28,6 +28,14 @@ export const reasons = {
   clang: "compiles the planner's tests once more, as clang does it (250 MB)",
   'libevent-dev': 'memcached is built with it',
   'libsasl2-dev': 'memcached is built with it',
+  ccache: 'builds of a server before and after a fix share what is the same',
+  'libpcre2-dev': 'nginx is built with it',
+  'zlib1g-dev': 'nginx is built with it',
+  'libltdl-dev': 'slapd is built with it',
+  autoconf: 'libevent and libxml2 are built with it',
+  automake: 'libevent and libxml2 are built with it',
+  libtool: 'libevent, libxml2 and slapd are built with it',
+  'pkg-config': 'finds the libraries that servers are built with',
   'g++': 'links what the planner is measured over',
   'llvm-14-dev': "the planner is measured over LLVM's libraries",
   dwz: "shrinks debug files, which the planner's tests then read",
@@ -62,8 +70,9 @@ export const forImage: readonly SystemPackage[] = [
   ...(process.getuid?.() === 0 ? [] : (['fakeroot'] as const)),
 ];
 export const forTests: readonly SystemPackage[] = ['gcc', 'g++', 'clang', 'libc6-dev', 'binutils', 'dwz'];
-export const forMemcached: readonly SystemPackage[] = [
-  ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'libevent-dev', 'libsasl2-dev'] as const),
+/** Whatever is built from Debian's sources. What a program needs beyond this stands with it, in servers/. */
+export const forSources: readonly SystemPackage[] = [
+  ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'util-linux', 'ccache'] as const),
 ];
 
 export const forMmSelftests: readonly SystemPackage[] = [

@@ -4,10 +4,11 @@ import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { eventReader, type GuestEvent } from '../../zx-scripts/demo/guest-events.js';
+import type { GuestEvent } from '../../zx-scripts/demo/guest-events.js';
 import { linesOf, tableLines } from '../../zx-scripts/demo/show.js';
 import { svgOf } from '../../zx-scripts/demo/svg.js';
 import { hasTracer, isStopped } from '../../zx-scripts/demo/threads.js';
+import { jsonLines } from '../../zx-scripts/json-lines.js';
 
 test('events come out whole, wherever the chunks end', () => {
   const events: GuestEvent[] = [
@@ -16,7 +17,7 @@ test('events come out whole, wherever the chunks end', () => {
   ];
   const bytes = Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   const found: GuestEvent[] = [];
-  const read = eventReader((event) => void found.push(event));
+  const read = jsonLines<GuestEvent>((event) => void found.push(event));
   for (let at = 0; at < bytes.length; at++) read(bytes.subarray(at, at + 1));
   assert.equal(found, events);
 });

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Outcome } from '../../zx-scripts/demo/trial.js';
 import { problemsOf } from '../../zx-scripts/demo/verdict.js';
-import type { WindowStats } from '../../zx-scripts/demo/windows.js';
+import type { WindowStats } from '../../zx-scripts/load/windows.js';
 
 const stats: WindowStats = { seconds: 1, requests: 9, failed: 0, perSecond: 9, p50: 1, p99: 1, p999: 1, max: 1 };
 const four = (answer: string) => Array<string>(4).fill(answer);

@@ -6,7 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { configFile, demoFolder, names } from '../../zx-scripts/demo/names.js';
+import { demoFolder, names } from '../../zx-scripts/demo/names.js';
 import { runTrial, type TrialEvent } from '../../zx-scripts/demo/trial.js';
 import { problemsOf } from '../../zx-scripts/demo/verdict.js';
 
@@ -16,7 +16,6 @@ const events: TrialEvent[] = [];
 const outcome = await runTrial({
   program: `${demoFolder(project)}/${names.old}`,
   patchFile: `${demoFolder(project)}/${names.patch}`,
-  config: configFile(project),
   windowSeconds: 2,
   warmSeconds: 4,
   onEvent: (event) => void events.push(event),

@@ -7,9 +7,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { RuntimeError } from '../../runtime/index.js';
+import { ServerError } from '../servers/process.js';
 import type { GuestEvent } from './guest-events.js';
-import { configFile, demoFolder, names } from './names.js';
-import { TrialError } from './servers.js';
+import { demoFolder, names } from './names.js';
 import { runTrial } from './trial.js';
 
 const [project, seconds, warm] = process.argv.slice(2);
@@ -22,14 +22,13 @@ try {
   const outcome = await runTrial({
     program: join(folder, names.old),
     patchFile: join(folder, names.patch),
-    config: configFile(project!),
     windowSeconds: Number(seconds),
     warmSeconds: Number(warm),
     onEvent: tell,
   });
   tell({ kind: 'outcome', outcome });
 } catch (error) {
-  if (!(error instanceof RuntimeError || error instanceof TrialError)) throw error;
+  if (!(error instanceof RuntimeError || error instanceof ServerError)) throw error;
   tell({ kind: 'failed', message: error.message });
   process.exitCode = 4;
 }

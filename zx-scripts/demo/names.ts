@@ -10,4 +10,3 @@ export const fix = '007';
 export const names = { old: 'old/memcached', new: 'new/memcached', patch: `${fix}.drift` } as const;
 
 export const demoFolder = (project: string): string => join(project, 'dist/demo');
-export const configFile = (project: string): string => join(project, 'zx-scripts/demo/proxy.lua');

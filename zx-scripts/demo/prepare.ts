@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { copyFile, mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Progress } from '../../vm/index.js';
-import { buildMemcached, memcachedVersion } from '../memcached.js';
+import { buildFix } from '../servers/build.js';
+import { memcachedProgram } from '../servers/memcached.js';
 import { demoFolder, fix, names } from './names.js';
 
 export interface Prepared {
@@ -19,14 +20,14 @@ export async function prepareFix(
   project: string,
   { progress, say }: { readonly progress?: Progress; readonly say?: (line: string) => void } = {},
 ): Promise<Prepared> {
-  const pair = await buildMemcached({ fix, ...(progress && { progress }), ...(say && { say }) });
+  const pair = await buildFix(memcachedProgram, fix, { ...(progress && { progress }), ...(say && { say }) });
   const folder = demoFolder(project);
   for (const [from, name] of [
-    [pair.oldPath, names.old],
-    [pair.newPath, names.new],
+    [join(pair.old, 'memcached'), names.old],
+    [join(pair.new, 'memcached'), names.new],
   ] as const)
     await copyWhole(from, join(folder, name));
-  return { folder, version: memcachedVersion, fixName: pair.fixName };
+  return { folder, version: memcachedProgram.version, fixName: pair.fixName };
 }
 
 export interface Planned {

@@ -2,12 +2,11 @@
 // The guest's events as lines for a person, in colour. Makes strings; prints nothing.
 
 import pc from 'picocolors';
+import type { WindowStats } from '../load/windows.js';
+import { workers } from '../servers/memcached.js';
+import { type Answer, harmless, overflowing } from '../servers/memcached-probe.js';
 import type { GuestEvent } from './guest-events.js';
-import { type WindowName, windowNames } from './load-process.js';
-import { type Answer, harmless, overflowing } from './probe.js';
-import { workers } from './servers.js';
-import type { Outcome, Overflow } from './trial.js';
-import type { WindowStats } from './windows.js';
+import { type Outcome, type Overflow, type WindowName, windowNames } from './trial.js';
 
 /** Always in colour: who prints strips it where nobody sees it. */
 const { bold, cyan, dim, green, red, yellow } = pc.createColors(true);

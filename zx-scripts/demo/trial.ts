@@ -7,24 +7,28 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApplyResult, apply } from '../../runtime/index.js';
-import { type LoadProcess, type LoadReport, startLoad, type WindowName } from './load-process.js';
-import { type Answer, harmless, overflowing, Probe } from './probe.js';
-import { endingWithin, ports, type Server, startServer, workers } from './servers.js';
+import type { LoadTotals } from '../load/load.js';
+import { type LoadProcess, startLoad } from '../load/process.js';
+import { now, type Window, type WindowStats } from '../load/windows.js';
+import { ports, startProxy, startStore, workers } from '../servers/memcached.js';
+import { type Answer, harmless, overflowing, Probe } from '../servers/memcached-probe.js';
+import { endingWithin, type Server } from '../servers/process.js';
 import { type Looks, lookAt, type Thread, threadsOf } from './threads.js';
-import { now, type Window } from './windows.js';
 
 export interface TrialOptions {
   /** The build that runs. */
   readonly program: string;
   readonly patchFile: string;
-  /** proxy.lua. */
-  readonly config: string;
   /** How long it is measured before, and after. */
   readonly windowSeconds: number;
   /** The longest wait for the load to become steady before that. */
   readonly warmSeconds: number;
   readonly onEvent?: (event: TrialEvent) => void;
 }
+
+/** `during` is all of apply; `transition` is its part from the call that migrates to the fold. */
+export const windowNames = ['before', 'during', 'transition', 'after'] as const;
+export type WindowName = (typeof windowNames)[number];
 
 export type TrialEvent =
   | { readonly kind: 'victim'; readonly overflow: Overflow }
@@ -51,7 +55,9 @@ export interface Overflow {
   readonly ending: string | null;
 }
 
-export interface Outcome extends LoadReport {
+export interface Outcome {
+  readonly windows: Readonly<Record<WindowName, WindowStats>>;
+  readonly totals: LoadTotals;
   readonly apply: ApplyResult;
   readonly migrated: readonly Thread[];
   readonly looks: Looks;
@@ -66,25 +72,24 @@ const connections = 16;
 const tellMs = 20;
 
 export async function runTrial(options: TrialOptions): Promise<Outcome> {
-  const { program, config, windowSeconds, warmSeconds, onEvent: emit = () => {} } = options;
-  const proxyWords = ['-t', String(workers), '-o', `proxy_config=${config}`];
+  const { program, windowSeconds, warmSeconds, onEvent: emit = () => {} } = options;
   const patch = await readFile(options.patchFile);
   const servers: Server[] = [];
-  const start = async (port: number, words: readonly string[]) => {
-    const server = await startServer(program, port, words);
+  const started = async (starting: Promise<Server>) => {
+    const server = await starting;
     servers.push(server);
     return server;
   };
   let load: LoadProcess | null = null;
   const probes: Probe[] = [];
   try {
-    const store = await start(ports.store, ['-t', '1']);
-    const unpatched = await overflow(await start(ports.victim, proxyWords));
+    const store = await started(startStore(program));
+    const unpatched = await overflow(await started(startProxy(program, ports.victim)));
     emit({ kind: 'victim', overflow: unpatched });
 
-    const proxy = await start(ports.proxy, proxyWords);
+    const proxy = await started(startProxy(program, ports.proxy));
     emit({ kind: 'servers', store: store.pid, proxy: proxy.pid, threads: threadsOf(proxy.pid) });
-    load = await startLoad(ports.proxy, connections);
+    load = await startLoad({ server: 'memcached', port: ports.proxy, connections });
     emit({ kind: 'load', connections });
     for (let number = 0; number < workers; number++) probes.push(await Probe.open(ports.proxy));
     const askAll = (spaces: number) => Promise.all(probes.map((probe) => probe.ask(spaces)));
@@ -105,7 +110,15 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     const ordinary = await askAll(1);
     const survived = await overflow(proxy);
     emit({ kind: 'overflow', overflow: survived });
-    const report = await load.report({ before: windowBefore, ...patched.windows, after: windowAfter });
+    const { during, transition } = patched.windows;
+    const stats = await load.windows([
+      { ...windowBefore, which: 'inside' },
+      { ...during, which: 'touching' },
+      { ...transition, which: 'touching' },
+      { ...windowAfter, which: 'inside' },
+    ]);
+    const windows = Object.fromEntries(windowNames.map((name, at) => [name, stats[at]!]));
+    const totals = await load.stop();
     const { result, migrated, looks } = patched;
     const asked = { before, after };
     return {
@@ -115,7 +128,8 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
       probes: asked,
       ordinary,
       overflow: { unpatched, patched: survived },
-      ...report,
+      windows: windows as Outcome['windows'],
+      totals,
     };
   } finally {
     for (const probe of probes) probe.close();
@@ -174,11 +188,11 @@ const slowStart = 7;
 /** The load generator's own code is compiled while it runs: until then it gets faster all the time. Gives the seconds. */
 async function untilSteady(load: LoadProcess, longest: number): Promise<number> {
   const rates: number[] = [];
-  let count = await load.count();
+  let count = (await load.count()).requests;
   for (;;) {
     await sleep(1000);
     const before = count;
-    count = await load.count();
+    count = (await load.count()).requests;
     rates.push(count - before);
     const [rate, ...earlier] = rates.slice(-3).reverse();
     const steady = earlier.every((one) => Math.abs(one - rate!) < alike * rate!);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Did the demo show what it claims? Every claim is one row here: what was expected, and what was found instead.
 
-import { windowNames } from './load-process.js';
-import { workers } from './servers.js';
-import type { Outcome } from './trial.js';
+import { workers } from '../servers/memcached.js';
+import { type Outcome, windowNames } from './trial.js';
 
 /** What is missing from a full success, one line each; none: it was shown. */
 export function problemsOf(outcome: Outcome): string[] {

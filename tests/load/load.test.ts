@@ -4,8 +4,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Load } from '../../zx-scripts/demo/load.js';
-import { Requests } from '../../zx-scripts/demo/requests.js';
+import { Load } from '../../zx-scripts/load/load.js';
+import { judge } from '../../zx-scripts/load/request.js';
+import { MemcachedRequests } from '../../zx-scripts/servers/memcached-requests.js';
 
 /** A memcached for one connection at a time: what is set is given back. `spoil` may change the n-th answer; null hangs up. */
 function store(socket: Socket, spoil: (answer: string, count: number) => string | null): void {
@@ -37,10 +38,20 @@ function store(socket: Socket, spoil: (answer: string, count: number) => string 
   });
 }
 
-async function loaded(spoil: (answer: string, count: number) => string | null, connections = 2, ms = 150) {
+async function loaded(
+  spoil: (answer: string, count: number) => string | null,
+  connections = 2,
+  ms = 150,
+  perSecond?: number,
+) {
   const server: Server = createServer((socket) => store(socket, spoil));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const load = await Load.start((server.address() as AddressInfo).port, connections);
+  const load = await Load.start({
+    port: (server.address() as AddressInfo).port,
+    connections,
+    requests: (number) => new MemcachedRequests(number),
+    ...(perSecond !== undefined && { perSecond }),
+  });
   await sleep(ms);
   const totals = await load.stop();
   server.close();
@@ -77,8 +88,51 @@ test('a server that hangs up has failed the request under way, and dropped the c
   assert.equal([totals.failed, totals.dropped, totals.requests], [2, 2, 60]);
 });
 
+test('with requests that are due at fixed times, a server that stands still is charged for each that it kept waiting', async () => {
+  const stall = (answer: string, count: number) => {
+    if (count === 20) for (const until = Date.now() + 300; Date.now() < until; );
+    return answer;
+  };
+  const open = await loaded(stall, 1, 800, 100);
+  assert.equal([open.totals.failed, open.totals.dropped], [0, 0]);
+  const held = open.samples.filter(({ latency }) => latency > 50).length;
+  assert.ok(held >= 15, `${held} of ${open.samples.length} requests waited`);
+  assert.ok(open.totals.requests <= 90, `${open.totals.requests} requests, and no more than were due`);
+});
+
+test('a connection that ends while no request is under way counts as dropped', async () => {
+  const server = createServer((socket) => {
+    store(socket, (answer) => answer);
+    setTimeout(() => socket.destroy(), 150);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const requests = (number: number) => new MemcachedRequests(number);
+  const load = await Load.start({ port, connections: 1, requests, perSecond: 0.1 });
+  await sleep(400);
+  const totals = await load.stop();
+  server.close();
+  assert.equal([totals.requests, totals.failed, totals.dropped], [1, 0, 1]);
+  assert.match(totals.failures[0]!, 'closed the connection');
+});
+
+test('an answer is judged by each byte but those that may be anything', () => {
+  const request = { bytes: Buffer.from('?'), expected: Buffer.from('date: ####, value: 7'), free: [6, 10] as const };
+  const verdict = (found: string) => judge(request, Buffer.from(found));
+  assert.equal(['date: 1234, value: 7', 'date: ', 'date: 12', 'date: 1234, val'].map(verdict), [
+    'whole',
+    'part',
+    'part',
+    'part',
+  ]);
+  assert.equal(
+    ['dote: ', 'date: 1234, value: 8', 'date: 1234; v', 'date: 1234, value: 7!'].map(verdict),
+    Array(4).fill('wrong'),
+  );
+});
+
 test('a connection asks for the same each time; first it sets every key', () => {
-  const [one, same, other] = [new Requests(1), new Requests(1), new Requests(2)];
+  const [one, same, other] = [new MemcachedRequests(1), new MemcachedRequests(1), new MemcachedRequests(2)];
   const lines = Array.from({ length: 400 }, () => one.next().bytes.toString());
   assert.equal(
     Array.from({ length: 400 }, () => same.next().bytes.toString()),

@@ -3,8 +3,8 @@
 // stack; spaces count. A few are forwarded as if nothing were wrong, many overflow it. The fixed function refuses both.
 
 import { connect, type Socket } from 'node:net';
-import { valueLines } from './requests.js';
-import { TrialError } from './servers.js';
+import { valueLines } from './memcached-requests.js';
+import { ServerError } from './process.js';
 
 const pair = { 'probe-a': 'one', 'probe-b': 'two' } as const;
 const names = Object.keys(pair).join(' ');
@@ -50,7 +50,7 @@ export class Probe {
       socket
         .once('connect', resolve)
         .once('error', ({ message }) =>
-          reject(new TrialError(`port ${port}: expected a connection, found ${message}`)),
+          reject(new ServerError(`port ${port}: expected a connection, found ${message}`)),
         ),
     );
     return new Probe(socket);
@@ -59,7 +59,7 @@ export class Probe {
   async store(): Promise<void> {
     for (const [key, value] of Object.entries(pair)) {
       const answer = await this.say(`set ${key} 0 0 ${value.length}\r\n${value}\r\n`, 'STORED\r\n');
-      if (answer !== 'STORED\r\n') throw new TrialError(`expected STORED for ${key}, found ${JSON.stringify(answer)}`);
+      if (answer !== 'STORED\r\n') throw new ServerError(`expected STORED for ${key}, found ${JSON.stringify(answer)}`);
     }
   }
 

@@ -1,36 +1,43 @@
 // SPDX-License-Identifier: MIT
-// The servers of the demo: memcached as a store, and memcached as a proxy before it. On 127.0.0.1 only; ended by their ids.
+// Servers as processes: started on 127.0.0.1, waited for until they accept connections, ended by their ids.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** proxy.lua names the store's port as well. */
-export const ports = { proxy: 11310, store: 11311, victim: 11312 } as const;
-
-/** The proxy's worker threads. */
-export const workers = 4;
-
-/** A server or the load did not do what the trial needs. */
-export class TrialError extends Error {
-  override readonly name = 'TrialError';
+/** A server, or the load on it, did not do what was needed of it. */
+export class ServerError extends Error {
+  override readonly name = 'ServerError';
 }
 
-const startMs = 30_000;
+const startMs = 60_000;
+
+export interface ServerWords {
+  readonly program: string;
+  readonly words: readonly string[];
+  readonly port: number;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 export interface Server {
   readonly pid: number;
   readonly port: number;
-  /** What it has written on stderr. */
+  /** The end of what it has written on stderr. */
   said(): string;
   /** Null while it runs; then its signal's name or its status. */
   ending(): string | null;
   stop(): Promise<void>;
 }
 
-export async function startServer(program: string, port: number, words: readonly string[]): Promise<Server> {
-  const listen = ['-u', 'root', '-l', '127.0.0.1', '-p', String(port), '-U', '0'];
-  const child = spawn(program, [...listen, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+export async function startServer({ program, words, port, cwd, env }: ServerWords): Promise<Server> {
+  const child = spawn(program, words, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+    ...(cwd !== undefined && { cwd }),
+    // A group of its own: what it forks ends with it.
+    detached: true,
+  });
   const server = await watched(child, port);
   const deadline = Date.now() + startMs;
   while (!(await answers(port))) {
@@ -41,7 +48,7 @@ export async function startServer(program: string, port: number, words: readonly
     }
     await server.stop();
     const found = ending === null ? `nothing within ${startMs / 1000} s` : `its end (${ending})`;
-    throw new TrialError(`${program}: expected it to listen on port ${port}, found ${found}: ${server.said()}`);
+    throw new ServerError(`${program}: expected it to listen on port ${port}, found ${found}: ${server.said()}`);
   }
   return server;
 }
@@ -59,7 +66,11 @@ async function watched(child: ChildProcess, port: number): Promise<Server> {
     said: () => said,
     ending: () => child.signalCode ?? (child.exitCode === null ? null : `status ${child.exitCode}`),
     async stop() {
-      child.kill('SIGKILL');
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // Nobody of the group is left.
+      }
       await ended;
     },
   };

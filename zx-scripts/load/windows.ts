@@ -31,14 +31,19 @@ export interface WindowStats {
 
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-export function statsOf(samples: Iterable<Sample>, { from, to }: Window, which: 'inside' | 'touching'): WindowStats {
+export function belongs({ end, latency }: Sample, { from, to }: Window, which: 'inside' | 'touching'): boolean {
+  const start = end - latency;
+  return which === 'inside' ? start >= from && end <= to : start <= to && end >= from;
+}
+
+export function statsOf(samples: Iterable<Sample>, window: Window, which: 'inside' | 'touching'): WindowStats {
+  const { from, to } = window;
   const latencies: number[] = [];
   let [failed, ended] = [0, 0];
-  for (const { end, latency, ok } of samples) {
-    const start = end - latency;
+  for (const sample of samples) {
+    const { end, latency, ok } = sample;
     if (ok && end >= from && end <= to) ended++;
-    const belongs = which === 'inside' ? start >= from && end <= to : start <= to && end >= from;
-    if (!belongs) continue;
+    if (!belongs(sample, window, which)) continue;
     if (ok) latencies.push(latency);
     else failed++;
   }

@@ -2,22 +2,19 @@
 // What one connection of the load asks for, one request after the other, and the bytes that must come back. Each connection
 // has keys of its own, so that every answer is known in advance to the last byte. Same seed, same requests.
 
-export interface Request {
-  readonly bytes: Buffer;
-  readonly expected: Buffer;
-}
+import { type Request, type Requests, randomNumbers } from '../load/request.js';
 
 const keys = 16;
 const [getShare, multigetShare] = [0.65, 0.15];
 
-export class Requests {
+export class MemcachedRequests implements Requests {
   private readonly prefix: string;
   private readonly values: string[] = [];
-  private state: number;
+  private readonly random: () => number;
 
   constructor(connection: number) {
     this.prefix = `load-${connection}-`;
-    this.state = connection * 7919 + 1;
+    this.random = randomNumbers(connection * 7919 + 1);
   }
 
   /** First each key is set; from then on gets, multigets and sets mix. */
@@ -43,15 +40,6 @@ export class Requests {
     const names = wanted.map((key) => this.prefix + key);
     const values = wanted.map((key, at) => valueLines(names[at]!, this.values[key]!));
     return { bytes: Buffer.from(`get ${names.join(' ')}\r\n`), expected: Buffer.from(`${values.join('')}END\r\n`) };
-  }
-
-  /** A number from 0 up to 1: mulberry32. */
-  private random(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = this.state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 0x100000000;
   }
 }
 

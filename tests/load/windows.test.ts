@@ -2,7 +2,7 @@
 /** Which request counts for which window, and what its figures are. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { percentile, type Sample, statsOf } from '../../zx-scripts/demo/windows.js';
+import { percentile, type Sample, statsOf } from '../../zx-scripts/load/windows.js';
 
 const sample = (start: number, end: number, ok = true): Sample => ({ end, latency: end - start, ok });
 
