@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reporter } from './cli-progress.js';
+import { addSymbols } from './cli-symbols.js';
 import {
   apply,
   type Consistency,
@@ -75,6 +76,7 @@ function program(): Command {
     .option('--json', 'one JSON object on stdout')
     .exitOverride()
     .action(runStatus);
+  addSymbols(top, toPid);
   for (const name of ['revert', 'doctor'])
     top
       .command(name, { hidden: true })

@@ -13,6 +13,8 @@ const table = {
   PATCH_UNREADABLE: [2, (f) => `${f.file}: cannot be read (${f.why}); give the path of a .drift file`],
   PATCH_UNUSABLE: [2, (f) => `not a usable patch file: ${f.why}; make it with "planner diff OLD NEW -o FILE.drift"`],
 
+  FILE_UNWRITABLE: [2, (f) => `${f.file}: cannot be written (${f.why})`],
+
   PROCESS_GONE: [4, (f) => `process ${f.pid} does not exist (or has just ended); look the pid up again`],
   NOT_A_PROCESS: [4, (f) => `${f.pid} is the id of a thread of process ${f.tgid}; use --pid ${f.tgid}`],
   PROCESS_ZOMBIE: [4, (f) => `process ${f.pid} (${f.name}) has ended and waits to be reaped: nothing to patch`],

@@ -16,6 +16,8 @@ export type { PendingThread } from './pending.js';
 export type { Consistency } from './record.js';
 export type { PatchState } from './records.js';
 export { type CarriedPatch, type ProcessStatus, type Status, status } from './status.js';
+export { writePerfMap } from './symbols/perf-map.js';
+export { type PatchSymbols, type ProcessSymbols, symbols } from './symbols/symbols.js';
 export type { Why } from './sys/abi.js';
 export { NO_TIMING, type Timing } from './timing.js';
 export { MODES } from './ways/open.js';

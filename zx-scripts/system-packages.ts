@@ -41,6 +41,8 @@ export const reasons = {
   dwz: "shrinks debug files, which the planner's tests then read",
   binutils: 'objdump, which the planner is measured against',
   diffutils: 'diff, which the planner is measured against',
+  gdb: 'looks at patched processes',
+  'linux-perf': 'looks at patched processes',
   zstd: 'unpacks the corpus',
   'libcap-dev': "the kernel's mm selftests are built with it",
   'libnuma-dev': "the kernel's mm selftests are built with it",
@@ -69,7 +71,16 @@ export const forImage: readonly SystemPackage[] = [
   ...(['mmdebstrap', 'e2fsprogs', 'util-linux'] as const),
   ...(process.getuid?.() === 0 ? [] : (['fakeroot'] as const)),
 ];
-export const forTests: readonly SystemPackage[] = ['gcc', 'g++', 'clang', 'libc6-dev', 'binutils', 'dwz'];
+export const forTests: readonly SystemPackage[] = [
+  'gcc',
+  'g++',
+  'clang',
+  'libc6-dev',
+  'binutils',
+  'dwz',
+  'gdb',
+  'linux-perf',
+];
 /** Whatever is built from Debian's sources. What a program needs beyond this stands with it, in servers/. */
 export const forSources: readonly SystemPackage[] = [
   ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'util-linux', 'ccache'] as const),
