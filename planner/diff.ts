@@ -5,14 +5,14 @@
  * A result has a patch only if nothing was refused. Input that cannot be compared at all is an ElfError.
  */
 import { linkAddress } from './addresses.js';
-import { makeContext } from './compare/context.js';
+import { type Context, makeContext } from './compare/context.js';
+import type { Side } from './compare/side.js';
 import { ElfError } from './elf/error.js';
 import type { ElfImage, Import } from './elf/image.js';
 import { type DebugFile, openElf } from './elf/open.js';
 import { isCode } from './elf/sections.js';
 import { type Emitted, emit } from './emit/emit.js';
 import { originalsOf } from './emit/original.js';
-import type { CodeFunction } from './match/functions.js';
 import { PATCH_NAME } from './patch-file/format.js';
 import type { Finding, Patch, PatchTarget, ReplacedFunction } from './patch-file/model.js';
 import { makePlan, type Plan } from './plan.js';
@@ -85,7 +85,7 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
   const target = targetOf(oldImage);
   const opened = performance.now();
   const context = makeContext(oldImage, newImage);
-  checkRelated(context.before.functions, context.after.functions, context.functions.newOf, oldImage, newImage);
+  checkRelated(context);
   const plan = makePlan(context);
   const compared = performance.now();
   const emitted = emit(plan);
@@ -139,17 +139,19 @@ const EVERYBODYS: ReadonlySet<string> = new Set([
 const FEW = 4;
 
 /** Two builds of one program share most of their functions' names. */
-function checkRelated(
-  before: readonly CodeFunction[],
-  after: readonly CodeFunction[],
-  paired: ReadonlyMap<CodeFunction, CodeFunction>,
-  old: ElfImage,
-  now: ElfImage,
-): void {
-  const own = (side: readonly CodeFunction[]) => side.filter(({ name }) => !EVERYBODYS.has(name));
-  const most = Math.max(own(before).length, own(after).length);
-  const [common, all] = most < FEW ? [before, before.length] : [own(before), most];
-  const share = all === 0 ? 0 : common.filter((fn) => paired.has(fn)).length / all;
+function checkRelated({ before, after, functions: { newIndexOf }, names }: Context): void {
+  const everybodys = new Set([...EVERYBODYS].map((name) => names.find(name)));
+  const own = ({ functions: { columns, length }, image }: Side) => {
+    const ids = names.of(image.symbolTable);
+    return Array.from({ length }, (_, i) => i).filter((i) => !everybodys.has(ids[columns.symbols[i]!]!));
+  };
+  const [ownOld, ownNew] = [own(before), own(after)];
+  const most = Math.max(ownOld.length, ownNew.length);
+  const few = most < FEW;
+  const all = few ? before.functions.length : most;
+  const common = few ? newIndexOf.filter((i) => i >= 0).length : ownOld.filter((i) => newIndexOf[i]! >= 0).length;
+  const share = all === 0 ? 0 : common / all;
+  const [old, now] = [before.image, after.image];
   if (share >= 0.5 && old.kind === now.kind) return;
   throw new ElfError('DIFFERENT', {
     file: now.file,

@@ -8,6 +8,7 @@ import { sameBytes, sameObject } from './compare/references.js';
 import { isConstant, isWritable } from './elf/sections.js';
 import { type CodeFunction, unitOf } from './match/functions.js';
 import type { DataObject } from './match/objects.js';
+import { pick } from './match/things.js';
 
 /** A function together with its .cold parts. */
 export interface ModifiedUnit {
@@ -45,11 +46,12 @@ export function makePlan(context: Context): Plan {
   const cosmetic = differOnlyInLines(context, differing);
   for (const pair of differing) if (!cosmetic.has(pair)) changedUnits.add(unitOf(pair.new));
   // a .cold part that is gone leaves its parent changed too, even if the parent's own instructions agree
-  for (const fn of before.functions)
-    if (fn.parent && !functions.newOf.has(fn)) {
-      const parent = functions.newOf.get(fn.parent);
-      if (parent) changedUnits.add(parent);
-    }
+  const gone = pick(before.functions, (i) => functions.newIndexOf[i]! < 0);
+  const fresh = pick(after.functions, (i) => functions.oldIndexOf[i]! < 0);
+  for (const { parent } of gone) {
+    const now = parent && functions.newOf.get(parent);
+    if (now) changedUnits.add(now);
+  }
   const modified: ModifiedUnit[] = [];
   for (const fn of changedUnits) {
     const old = functions.oldOf.get(fn);
@@ -60,8 +62,8 @@ export function makePlan(context: Context): Plan {
     context,
     modified,
     lineOnly: unitsOf(context, cosmetic).filter((pair) => !changedUnits.has(pair.new)),
-    added: after.functions.filter((fn) => !fn.parent && !functions.oldOf.has(fn)),
-    removed: before.functions.filter((fn) => !fn.parent && !functions.newOf.has(fn)),
+    added: fresh.filter((fn) => !fn.parent),
+    removed: gone.filter((fn) => !fn.parent),
     objects: objectChanges(context),
   };
 }
@@ -89,16 +91,17 @@ function unitReasons(context: Context, old: CodeFunction, now: CodeFunction): st
 
 function objectChanges(context: Context): ObjectChange[] {
   const { objects, before, after } = context;
-  const counted = (object: DataObject) => isConstant(object.section) || isWritable(object.section);
   const changes: ObjectChange[] = [];
-  for (const object of after.objects) {
-    if (context.known.unchanged.has(object) || !counted(object)) continue;
+  const isCounted = after.image.sections.map((section) => isConstant(section) || isWritable(section));
+  const { homes } = after.objects.columns;
+  for (const object of pick(after.objects, (i) => isCounted[homes[i]!]! && !context.known.isUnchanged(i))) {
     const old = objects.oldOf.get(object);
     if (!old) changes.push({ change: 'added', old: null, new: object });
     else if (!equalObject(context, old, object)) changes.push({ change: 'modified', old, new: object });
   }
-  for (const object of before.objects)
-    if (counted(object) && !objects.newOf.has(object)) changes.push({ change: 'removed', old: object, new: null });
+  for (const object of pick(before.objects, (i) => objects.newIndexOf[i]! < 0))
+    if (isConstant(object.section) || isWritable(object.section))
+      changes.push({ change: 'removed', old: object, new: null });
   return changes;
 }
 

@@ -6,7 +6,7 @@ import { isConstant } from '../elf/sections.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { type Pairing, pairNamed } from '../match/pair.js';
-import { pairUnique } from '../match/unique.js';
+import { type NamedSide, pairUnique } from '../match/unique.js';
 import { type Known, knownFrom } from './known.js';
 import { makeSide, type Side } from './side.js';
 import { findSuspects } from './suspects.js';
@@ -31,17 +31,17 @@ export interface Context {
 }
 
 export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
-  const before = makeSide(oldImage);
-  const after = makeSide(newImage);
   let suspects: readonly CodeFunction[] | null = null;
   let known: Known | null = null;
   const names = new NameIds();
   const [oldIds, newIds] = [names.of(oldImage.symbolTable), names.of(newImage.symbolTable)];
-  const unique = <T extends { readonly symbol: number }>(olds: readonly T[], news: readonly T[]) =>
+  const before = makeSide(oldImage, names);
+  const after = makeSide(newImage, names);
+  const unique = (olds: NamedSide['things'], news: NamedSide['things']) =>
     pairUnique(
       { things: olds, table: oldImage.symbolTable, nameIds: oldIds },
       { things: news, table: newImage.symbolTable, nameIds: newIds },
-      names.count,
+      names,
     );
   const context: Context = {
     before,

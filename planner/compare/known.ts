@@ -3,46 +3,30 @@
 import type { Places } from '../core/sweep.js';
 import { isConstant } from '../elf/sections.js';
 import type { CodeFunction } from '../match/functions.js';
-import type { DataObject } from '../match/objects.js';
 import type { Context } from './context.js';
 import { FUNCTION, OBJECT, type PairNumbers, placesOf, type VersionNumbers } from './places.js';
-import { type ObjectPair, type SameConstant, unchangedObjects } from './unchanged-objects.js';
+import { type SameConstant, unchangedObjects } from './unchanged-objects.js';
 
 export type FunctionPair = readonly [old: CodeFunction, now: CodeFunction];
 
+/** Pairs have the index of the new one as their number. */
 export interface Known {
-  readonly functionPairs: readonly FunctionPair[];
+  readonly functionPair: (pair: number) => FunctionPair;
   readonly old: PairNumbers;
   readonly now: PairNumbers;
   /** Constant objects that may have changed have no identity. */
   readonly oldPlaces: Places;
   readonly newPlaces: Places;
-  /** New objects. */
-  readonly unchanged: ReadonlySet<DataObject>;
+  /** Whether the new object with this index certainly has the content of its partner. */
+  readonly isUnchanged: (index: number) => boolean;
   /** Once the content of unnamed constants can be told, more objects turn out to be unchanged. */
   readonly learn: (sameConstant: SameConstant) => void;
 }
 
 export function knownFrom(context: Pick<Context, 'before' | 'after' | 'functions' | 'objects' | 'names'>): Known {
   const { before, after, functions, objects, names } = context;
-  const functionPairs: FunctionPair[] = [];
-  const objectPairs: ObjectPair[] = [];
-  const old: PairNumbers = noPairs(before.functions.length, before.objects.length);
-  const now: PairNumbers = noPairs(after.functions.length, after.objects.length);
-  for (const fn of after.functions) {
-    const partner = functions.oldOf.get(fn);
-    if (partner === undefined) continue;
-    old.functions[partner.index] = functionPairs.length;
-    now.functions[fn.index] = functionPairs.length;
-    functionPairs.push([partner, fn]);
-  }
-  for (const object of after.objects) {
-    const partner = objects.oldOf.get(object);
-    if (partner === undefined) continue;
-    old.objects[partner.index] = objectPairs.length;
-    now.objects[object.index] = objectPairs.length;
-    objectPairs.push([partner, object]);
-  }
+  const old: PairNumbers = { functions: functions.newIndexOf, objects: objects.newIndexOf };
+  const now: PairNumbers = { functions: ownNumbers(functions), objects: ownNumbers(objects) };
   const versions: VersionNumbers = new Map();
   const oldPlaces = placesOf(before, old, names, versions);
   const newPlaces = placesOf(after, now, names, versions);
@@ -50,25 +34,24 @@ export function knownFrom(context: Pick<Context, 'before' | 'after' | 'functions
     { side: before, places: oldPlaces },
     { side: after, places: newPlaces },
   ] as const;
-  let same = unchangedObjects(...sides, objectPairs, names);
-  const unchanged = new Set<DataObject>();
-  const remember = () => {
-    objectPairs.forEach(([, object], pair) => {
-      if (same[pair] === 1) unchanged.add(object);
-    });
-  };
-  remember();
+  let same = unchangedObjects(...sides, objects, names);
   const learn = (sameConstant: SameConstant) => {
-    same = unchangedObjects(...sides, objectPairs, names, sameConstant, same);
-    remember();
+    same = unchangedObjects(...sides, objects, names, sameConstant, same);
   };
-  const isSure = (pair: number) => same[pair] === 1 || !isConstant(objectPairs[pair]![1].section);
+  const changing = after.image.sections.map((section) => !isConstant(section));
+  const { homes } = after.objects.columns;
+  const isSure = (pair: number) => same[pair] === 1 || changing[homes[pair]!]!;
   return {
-    ...{ functionPairs, old, now, unchanged, learn },
+    ...{ old, now, learn },
+    functionPair: (pair) => [before.functions.at(functions.oldIndexOf[pair]!), after.functions.at(pair)],
+    isUnchanged: (index) => same[index] === 1,
     oldPlaces: withoutDoubt(oldPlaces, isSure),
     newPlaces: withoutDoubt(newPlaces, isSure),
   };
 }
+
+const ownNumbers = ({ oldIndexOf }: Pick<Context['functions'] | Context['objects'], 'oldIndexOf'>): Int32Array =>
+  oldIndexOf.map((partner, index) => (partner < 0 ? -1 : index));
 
 /** The places, but without identities for pairs of objects that are not sure to mean the same. */
 function withoutDoubt(places: Places, isSure: (objectPair: number) => boolean): Places {
@@ -77,8 +60,3 @@ function withoutDoubt(places: Places, isSure: (objectPair: number) => boolean): 
   );
   return { ...places, identities };
 }
-
-const noPairs = (functions: number, objects: number): PairNumbers => ({
-  functions: new Int32Array(functions).fill(-1),
-  objects: new Int32Array(objects).fill(-1),
-});

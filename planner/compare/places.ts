@@ -9,9 +9,9 @@
 import type { Places } from '../core/sweep.js';
 import { BLOCK, mapStart, sweepable } from '../core/sweep.js';
 import type { NameIds } from '../elf/name-ids.js';
+import { orderOf } from '../elf/order.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isLinkage } from '../elf/sections.js';
-import { inOrder } from '../match/by-address.js';
 import { loadedRange } from './code-range.js';
 import type { Side } from './side.js';
 
@@ -35,30 +35,33 @@ export interface PairNumbers {
 export type VersionNumbers = Map<string, number>;
 
 export function placesOf(side: Side, pairs: PairNumbers, names: NameIds, versions: VersionNumbers): Places {
-  const list = new PlaceList();
   const range = loadedRange(side.image);
+  const { relocations, sections, stubs } = side.image;
+  const linkage = sweepable(range) ? sections.filter(isLinkage) : [];
+  const slots = linkage.map(({ address, size }) => ({
+    first: relocations.firstFrom(address),
+    end: relocations.firstFrom(address + size),
+  }));
+  const room = stubs.size + slots.reduce((sum, { first, end }) => sum + Math.max(0, end - first), 0);
+  const list = new PlaceList(side.functions.length + side.objects.length + room);
   if (!sweepable(range)) return list.inOrder(0, 0);
-  const identity = (kind: number, number: number) => (number < 0 || number >= LIMIT ? 0 : kind + number);
-  for (const { index, address, size } of side.functions)
-    list.add(address, address + size, identity(FUNCTION, pairs.functions[index]!));
-  for (const { index, address, size } of side.objects)
-    list.add(address, address + size, identity(OBJECT, pairs.objects[index]!));
+  list.addThings(side.functions, FUNCTION, pairs.functions);
+  list.addThings(side.objects, OBJECT, pairs.objects);
   const bound = boundNames(side, names, versions);
-  for (const [stub, slot] of side.image.stubs) list.add(stub, stub + 1, identity(STUB, bound(slot)));
-  const { relocations, sections } = side.image;
-  for (const section of sections.filter(isLinkage)) {
-    const end = section.address + section.size;
-    for (let i = relocations.firstFrom(section.address); i < relocations.size && relocations.addresses[i]! < end; i++) {
+  for (const [stub, slot] of stubs) list.add(stub, stub + 1, identityOf(STUB, bound(slot)));
+  for (const { first, end } of slots)
+    for (let i = first; i < end; i++) {
       const slot = relocations.addresses[i]!;
       if (relocations.types[i] === R_X86_64.relative) {
-        const fn = side.functionAt(relocations.addends[i]!);
-        if (fn?.address === relocations.addends[i])
-          list.add(slot, slot + 1, identity(POINTER, pairs.functions[fn!.index]!));
-      } else list.add(slot, slot + 1, identity(SLOT, bound(slot)));
+        const index = side.functions.indexAt(relocations.addends[i]!);
+        if (index >= 0 && side.functions.columns.addresses[index] === relocations.addends[i])
+          list.add(slot, slot + 1, identityOf(POINTER, pairs.functions[index]!));
+      } else list.add(slot, slot + 1, identityOf(SLOT, bound(slot)));
     }
-  }
   return list.inOrder(mapStart(range.low), range.high);
 }
+
+const identityOf = (kind: number, number: number): number => (number < 0 || number >= LIMIT ? 0 : kind + number);
 
 /** Gives the number of the name that the loader binds a slot to; -1 for none. */
 function boundNames({ image }: Side, names: NameIds, versions: VersionNumbers): (slot: number) => number {
@@ -81,22 +84,35 @@ function boundNames({ image }: Side, names: NameIds, versions: VersionNumbers): 
 }
 
 class PlaceList {
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  readonly #identities: number[] = [];
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
+  readonly #identities: Uint32Array;
+  #count = 0;
+
+  constructor(room: number) {
+    this.#starts = new Float64Array(room);
+    this.#ends = new Float64Array(room);
+    this.#identities = new Uint32Array(room);
+  }
 
   add(start: number, end: number, identity: number): void {
-    this.#starts.push(start);
-    this.#ends.push(end);
-    this.#identities.push(identity);
+    const at = this.#count++;
+    this.#starts[at] = start;
+    this.#ends[at] = end;
+    this.#identities[at] = identity;
+  }
+
+  addThings(
+    { length, columns: { addresses, sizes } }: Side['functions'] | Side['objects'],
+    kind: number,
+    pairs: Int32Array,
+  ) {
+    for (let i = 0; i < length; i++) this.add(addresses[i]!, addresses[i]! + sizes[i]!, identityOf(kind, pairs[i]!));
   }
 
   inOrder(low: number, high: number): Places {
-    const count = this.#starts.length;
-    const order = inOrder(
-      Uint32Array.from({ length: count }, (_, i) => i),
-      (i) => this.#starts[i]!,
-    );
+    const count = this.#count;
+    const order = orderOf(this.#starts.subarray(0, count));
     const [starts, ends, identities] = [new Uint32Array(count), new Uint32Array(count), new Uint32Array(count)];
     for (let to = 0; to < count; to++) {
       const from = order[to]!;
@@ -105,9 +121,11 @@ class PlaceList {
       identities[to] = this.#identities[from]!;
     }
     const blocks = new Uint32Array(Math.ceil((high - low) / BLOCK) + 1);
-    for (let block = 0, place = 0; block < blocks.length; block++) {
-      while (place + 1 < count && starts[place + 1]! <= low + block * BLOCK) place++;
-      blocks[block] = place;
+    let block = 0;
+    // blocks before the second place, and those up to each next one
+    for (let place = 0; place < count; place++) {
+      const end = place + 1 < count ? Math.ceil((starts[place + 1]! - low) / BLOCK) : blocks.length;
+      while (block < end && block < blocks.length) blocks[block++] = place;
     }
     return { low, starts, ends, identities, blocks };
   }

@@ -76,7 +76,7 @@ function samePlace(context: Context, a: CodeFunction, aOffset: number, b: CodeFu
 
 export function sameObject(context: Context, a: DataObject, b: DataObject): boolean {
   if (context.objects.oldOf.get(b) !== a) return false;
-  if (!isConstant(b.section) || context.known.unchanged.has(b)) return true;
+  if (!isConstant(b.section) || context.known.isUnchanged(b.index)) return true;
   return answered(
     context,
     context.equalObjects,

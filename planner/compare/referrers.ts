@@ -5,7 +5,6 @@
  */
 import { instructionAt, instructionCount } from '../core/instruction.js';
 import { findFields, sweepable } from '../core/sweep.js';
-import { firstWhere } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { codeOf, loadedRange } from './code-range.js';
 import type { Side } from './side.js';
@@ -30,15 +29,15 @@ export function referrersTo(side: Side, addresses: readonly number[]): CodeFunct
 function neighbours({ functions, functionAt }: Side, address: number): CodeFunction[] {
   const found: CodeFunction[] = [];
   const middle = functionAt(address);
-  const first = middle?.index ?? firstWhere(functions.length, (i) => functions[i]!.address > address);
-  for (let i = first - 1; i >= 0 && functions[i]!.address + functions[i]!.size > address - SHORT; i--)
-    found.push(functions[i]!);
-  for (let i = first; i < functions.length && functions[i]!.address < address + SHORT; i++) found.push(functions[i]!);
+  const first = middle?.index ?? functions.firstAbove(address);
+  for (let i = first - 1; i >= 0 && functions.endOf(i) > address - SHORT; i--) found.push(functions.at(i));
+  const { addresses } = functions.columns;
+  for (let i = first; i < functions.length && addresses[i]! < address + SHORT; i++) found.push(functions.at(i));
   return found;
 }
 
 /** Functions with four bytes that would lead to one of `addresses`. All, if the core cannot tell. */
-function candidates(side: Side, addresses: readonly number[]): readonly CodeFunction[] {
+function candidates(side: Side, addresses: readonly number[]): Iterable<CodeFunction> {
   const found = new Set<CodeFunction>();
   if (!sweepable(loadedRange(side.image))) return side.functions;
   for (const section of codeOf(side.image))
@@ -50,7 +49,7 @@ function candidates(side: Side, addresses: readonly number[]): readonly CodeFunc
         if (fn) found.add(fn);
       }
     }
-  return [...found];
+  return found;
 }
 
 function refersTo(fn: CodeFunction, addresses: ReadonlySet<number>): boolean {

@@ -2,18 +2,22 @@
 /** One of the two images with what comparison asks it over and over: functions, objects, and where constants begin. */
 import { instructionAt, instructionCount } from '../core/instruction.js';
 import type { ElfImage } from '../elf/image.js';
+import { NameIds } from '../elf/name-ids.js';
+import { orderOf } from '../elf/order.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isLoaded, type Section, SHT_RELA } from '../elf/sections.js';
-import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
-import { type CodeFunction, functionFinder, readFunctions, unitOf } from '../match/functions.js';
-import { type DataObject, lastBefore, objectFinder, readObjects } from '../match/objects.js';
+import { type ElfSymbol, firstWhere, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
+import { type CodeFunction, readFunctions, unitOf } from '../match/functions.js';
+import { type DataObject, readObjects } from '../match/objects.js';
+import { pick, type Things } from '../match/things.js';
 import { slotName } from './referent.js';
 import { StartMap } from './starts.js';
 
 export interface Side {
   readonly image: ElfImage;
-  readonly functions: readonly CodeFunction[];
-  readonly objects: readonly DataObject[];
+  readonly functions: Things<CodeFunction>;
+  readonly objects: Things<DataObject>;
+  readonly functionsNamed: (name: string) => CodeFunction[];
   readonly functionAt: (address: number) => CodeFunction | null;
   readonly objectAt: (address: number) => DataObject | null;
   /** The object whose first byte behind it is `address`. */
@@ -43,40 +47,44 @@ const LINKER_NAMES: ReadonlySet<string> = new Set(
   'data_start __data_start __dso_handle __TMC_END__ _edata edata __bss_start'.split(' '),
 );
 
-export function makeSide(image: ElfImage): Side {
-  const functions = readFunctions(image);
+export function makeSide(image: ElfImage, names: NameIds = new NameIds()): Side {
+  const ids = names.of(image.symbolTable);
+  const functions = readFunctions(image, names);
   const objects = readObjects(image);
-  const functionAt = functionFinder(functions);
+  const functionAt = (address: number) => functions.holding(address);
   let targets: Uint32Array | null = null;
   const starts = lazy(() => new StartMap(image, functions, objects, targets));
-  const ends = lazy(() => new Map(objects.map((object) => [object.address + object.size, object])));
+  const ends = lazy(() => endsOf(objects));
   const labels = lazy(() => readLabels(image));
-  const labelNames = lazy(() => nameLabels(image));
   const isKept = (section: Section) => section.type === SHT_RELA && !isLoaded(section);
   const kept = lazy(() => new Set(image.sections.filter(isKept).map(({ info }) => info)));
   const linkage = lazy(() => readLinkage(image, functionAt));
-  const symbolAt = (index: number | undefined) => (index === undefined ? null : image.symbolTable.at(index));
+  const symbolAt = (index: number) => (index < 0 ? null : image.symbolTable.at(index));
   return {
     image,
     functions,
     objects,
     functionAt,
-    objectAt: objectFinder(objects),
-    objectBefore: (address) => ends().get(address) ?? null,
+    functionsNamed: (name) => {
+      const id = names.find(name);
+      return pick(functions, (i) => ids[functions.columns.symbols[i]!] === id);
+    },
+    objectAt: (address) => objects.holding(address),
+    objectBefore: (address) => ends()(address),
     nextStart: (address) => starts().next(address),
     isStart: (address) => starts().has(address),
     useTargets: (found) => {
       targets = found;
     },
-    labelAt: (address) => symbolAt(labels().byAddress.get(address)),
+    labelAt: (address) => symbolAt(labels().at(address)),
     bordersAt: (address) => labels().borders.get(address) ?? [],
     isNamed: (section, address) => {
-      const last = lastBefore(objects, address);
-      const from = last?.section === section ? last.address + last.size : section.address;
+      const last = objects.firstAbove(address) - 1;
+      const from = last >= 0 && objects.sectionOf(last) === section ? objects.endOf(last) : section.address;
       return labels().sizeless.some((value) => value >= from && value <= address);
     },
     keepsRelocations: ({ index }) => kept().has(index),
-    labelNamed: (name) => symbolAt(labelNames().get(name)),
+    labelNamed: (name) => symbolAt(lastLabel(image.symbolTable, ids, names.find(name))),
     get stubOf() {
       return linkage().stubOf;
     },
@@ -95,28 +103,50 @@ function lazy<T extends object>(make: () => T): () => T {
   };
 }
 
-/** Index of the first symbol at each address; where symbols without a size are; the linker's names. */
+/** Finds the object that ends at an address; of several the last. */
+function endsOf(objects: Things<DataObject>): (address: number) => DataObject | null {
+  const ends = new Float64Array(objects.length);
+  for (let i = 0; i < ends.length; i++) ends[i] = objects.endOf(i);
+  const order = orderOf(ends);
+  return (address) => {
+    const found = order[firstWhere(order.length, (i) => ends[order[i]!]! > address) - 1];
+    return found !== undefined && ends[found] === address ? objects.at(found) : null;
+  };
+}
+
+/** The first symbol at each address, by index; where symbols without a size are; the linker's names. */
 function readLabels({ symbolTable: table }: ElfImage) {
-  const byAddress = new Map<number, number>();
+  const { values, sizes } = table;
+  const labels = new Uint32Array(table.count);
+  let count = 0;
   const sizeless: number[] = [];
   const borders = new Map<number, string[]>();
   for (let i = 0; i < table.count; i++) {
     if (!isLabel(table, i)) continue;
-    const value = table.values[i]!;
-    if (!byAddress.has(value)) byAddress.set(value, i);
-    if (table.sizes[i]! > 0) continue;
+    labels[count++] = i;
+    if (sizes[i]! > 0) continue;
+    const value = values[i]!;
     const name = table.name(i);
     if (!LINKER_NAMES.has(name)) sizeless.push(value);
     else borders.set(value, [...(borders.get(value) ?? []), name]);
   }
-  return { byAddress, sizeless, borders };
+  const keys = new Float64Array(count);
+  for (let i = 0; i < count; i++) keys[i] = values[labels[i]!]!;
+  const order = orderOf(keys);
+  return {
+    sizeless,
+    borders,
+    at: (address: number): number => {
+      const found = order[firstWhere(count, (i) => keys[order[i]!]! >= address)];
+      return found !== undefined && keys[found] === address ? labels[found]! : -1;
+    },
+  };
 }
 
 /** Of several symbols with one name the last. */
-function nameLabels({ symbolTable: table }: ElfImage): Map<string, number> {
-  const names = new Map<string, number>();
-  for (let i = 0; i < table.count; i++) if (isLabel(table, i)) names.set(table.name(i), i);
-  return names;
+function lastLabel(table: SymbolTable, ids: Uint32Array, id: number): number {
+  for (let i = table.count - 1; i >= 0; i--) if (ids[i] === id && isLabel(table, i)) return i;
+  return -1;
 }
 
 function isLabel({ infos, sectionIndices, nameOffsets, strings }: SymbolTable, index: number): boolean {

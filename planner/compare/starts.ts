@@ -13,6 +13,7 @@ import { isLoaded, isTlsBss, type Section } from '../elf/sections.js';
 import { firstWhere } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
+import type { Things } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
 import { possibleAddresses } from './operands.js';
 
@@ -31,13 +32,13 @@ export class StartMap {
   /** `targets`: the sweep's map for this side; without it the functions are decoded once more. */
   constructor(
     image: ElfImage,
-    functions: readonly CodeFunction[],
-    objects: readonly DataObject[],
+    functions: Things<CodeFunction>,
+    objects: Things<DataObject>,
     targets: Uint32Array | null,
   ) {
-    const side = { ...loadedRange(image), code: codeOf(image), places: NO_PLACES, single: rangesOf(functions) };
-    const map = targets ?? (sweepable(side) ? listTargets(side) : null);
-    const low = mapStart(side.low);
+    const range = loadedRange(image);
+    const map = targets ?? (sweepable(range) ? allTargets(image, functions) : null);
+    const low = mapStart(range.low);
     const sections = image.sections.filter((section) => isLoaded(section) && section.address > 0 && !isTlsBss(section));
     this.#sections = sections
       .map((section) => marksOf(section, map === null ? null : { map, low }))
@@ -46,9 +47,9 @@ export class StartMap {
     const { addends, types, size } = image.relocations;
     for (let i = 0; i < size; i++) if (types[i] === R_X86_64.relative) this.#mark(addends[i]!);
     if (image.kind === 'exec') for (const fn of functions) for (const value of possibleAddresses(fn)) this.#mark(value);
-    for (const object of objects) {
-      this.#mark(object.address);
-      this.#mark(object.address + object.size);
+    for (let i = 0; i < objects.length; i++) {
+      this.#mark(objects.columns.addresses[i]!);
+      this.#mark(objects.endOf(i));
     }
   }
 
@@ -94,14 +95,14 @@ const NO_PLACES: SweepSide['places'] = {
   low: 0,
 };
 
-const rangesOf = (functions: readonly CodeFunction[]): Uint32Array => {
-  const ranges = new Uint32Array(functions.length * 2);
-  functions.forEach(({ address, size }, i) => {
-    ranges[i * 2] = address;
-    ranges[i * 2 + 1] = size;
-  });
-  return ranges;
-};
+function allTargets(image: ElfImage, { length, columns: { addresses, sizes } }: Things<CodeFunction>): Uint32Array {
+  const single = new Uint32Array(length * 2);
+  for (let i = 0; i < length; i++) {
+    single[i * 2] = addresses[i]!;
+    single[i * 2 + 1] = sizes[i]!;
+  }
+  return listTargets({ ...loadedRange(image), code: codeOf(image), places: NO_PLACES, single });
+}
 
 function marksOf({ address, size, bytes }: Section, known: { map: Uint32Array; low: number } | null): Marked {
   const base = mapStart(address);

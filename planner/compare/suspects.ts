@@ -12,9 +12,9 @@ import { sectionAt } from '../elf/image.js';
 import { isCode, isConstant, isLinkage, isThreadLocal, type Section } from '../elf/sections.js';
 import { STT_TLS } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
+import { pick } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
 import type { Context } from './context.js';
-import type { FunctionPair } from './known.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
@@ -30,36 +30,41 @@ export function findSuspects(context: Context): CodeFunction[] {
   if (!sweepable(loadedRange(before.image)) || !sweepable(loadedRange(after.image))) return [...after.functions];
   const { known } = context;
   const describe = (side: Side, places: Places, { functions }: PairNumbers): SweepSide => {
-    const single = side.functions.filter(({ index }) => functions[index]! < 0);
-    return {
-      ...loadedRange(side.image),
-      code: codeOf(side.image),
-      places,
-      single: Uint32Array.from(single.flatMap(({ address, size }) => [address, size])),
-    };
+    return { ...loadedRange(side.image), code: codeOf(side.image), places, single: withoutPartner(side, functions) };
   };
   const swept = sweep(
     describe(before, known.oldPlaces, known.old),
     describe(after, known.newPlaces, known.now),
-    extentsOf(known.functionPairs),
+    extentsOf(context),
   );
   before.useTargets(swept.oldTargets);
   after.useTargets(swept.newTargets);
   const suspect = new Queue(context, swept).judge();
-  return after.functions.filter(({ index }) => {
-    const pair = known.now.functions[index]!;
-    return pair < 0 || suspect[pair] === LOOK;
-  });
+  const { oldIndexOf } = context.functions;
+  return pick(after.functions, (index) => oldIndexOf[index]! < 0 || suspect[index] === LOOK);
 }
 
-function extentsOf(pairs: readonly FunctionPair[]): Uint32Array {
-  const extents = new Uint32Array(pairs.length * 4);
-  for (let i = 0; i < pairs.length; i++) {
-    const [old, now] = pairs[i]!;
-    extents[i * 4] = old.address;
-    extents[i * 4 + 1] = old.size;
-    extents[i * 4 + 2] = now.address;
-    extents[i * 4 + 3] = now.size;
+/** Address and size of each function that has none. */
+function withoutPartner({ functions }: Side, pairs: Int32Array): Uint32Array {
+  const { addresses, sizes } = functions.columns;
+  const single: number[] = [];
+  pairs.forEach((pair, i) => {
+    if (pair < 0) single.push(addresses[i]!, sizes[i]!);
+  });
+  return Uint32Array.from(single);
+}
+
+/** Where both functions of each pair are; a new one without a partner is paired with nothing at all. */
+function extentsOf({ before, after, functions: { oldIndexOf } }: Context): Uint32Array {
+  const [old, now] = [before.functions.columns, after.functions.columns];
+  const extents = new Uint32Array(oldIndexOf.length * 4);
+  for (let i = 0; i < oldIndexOf.length; i++) {
+    const partner = oldIndexOf[i]!;
+    if (partner < 0) continue;
+    extents[i * 4] = old.addresses[partner]!;
+    extents[i * 4 + 1] = old.sizes[partner]!;
+    extents[i * 4 + 2] = now.addresses[i]!;
+    extents[i * 4 + 3] = now.sizes[i]!;
   }
   return extents;
 }
@@ -104,7 +109,7 @@ class Queue {
 
   #same(a: number, b: number, width: number, pair: number): boolean {
     if (width === 0 && (this.#old.isTable(a) || this.#now.isTable(b))) {
-      const [old, now] = this.#context.known.functionPairs[pair]!;
+      const [old, now] = this.#context.known.functionPair(pair);
       return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
     }
     const key = a * 128 + width;
@@ -124,17 +129,18 @@ class Queue {
   #sameInside(a: number, b: number): boolean {
     const { before, after } = this.#context;
     if (!this.#old.isCode(a)) return false;
-    const [old, now] = [before.functionAt(a), after.functionAt(b)];
-    if (old === null || now === null || a - old.address !== b - now.address) return false;
-    const { old: olds, now: news } = this.#context.known;
-    const pair = olds.functions[old.index]!;
-    if (pair < 0 || pair !== news.functions[now.index]) return false;
+    const [old, now] = [before.functions.indexAt(a), after.functions.indexAt(b)];
+    if (old < 0 || now < 0) return false;
+    const [olds, news] = [before.functions.columns, after.functions.columns];
+    if (a - olds.addresses[old]! !== b - news.addresses[now]!) return false;
+    const pair = this.#context.functions.newIndexOf[old]!;
+    if (pair !== now) return false;
     return (this.#swept.verdicts[pair]! & Verdict.lookClosely) === 0;
   }
 
   /** A branch to where the function ends, which is never taken: there is no other code. */
   #sameEnd(a: number, b: number, pair: number): boolean {
-    const [old, now] = this.#context.known.functionPairs[pair]!;
+    const [old, now] = this.#context.known.functionPair(pair);
     return isEnd(this.#context.before, old, a) && isEnd(this.#context.after, now, b);
   }
 
@@ -142,7 +148,7 @@ class Queue {
     // how many bytes of an unnamed constant are loaded, only the instruction tells
     const loaded = width > 0;
     if (loaded && this.#context.before.objectAt(a) === null && !this.#old.isSlot(a)) return false;
-    const [old, now] = this.#context.known.functionPairs[pair]!;
+    const [old, now] = this.#context.known.functionPair(pair);
     return sameReference(this.#context, { from: old, address: a, loaded }, { from: now, address: b, loaded });
   }
 

@@ -11,6 +11,7 @@ import type { NameIds } from '../elf/name-ids.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
 import type { DataObject } from '../match/objects.js';
+import type { Pairing } from '../match/pair.js';
 import { FUNCTION, OBJECT, placeAt } from './places.js';
 import type { Side } from './side.js';
 
@@ -19,37 +20,36 @@ export interface ObjectSide {
   readonly places: Places;
 }
 
-export type ObjectPair = readonly [old: DataObject, now: DataObject];
-
 /** Whether unnamed constants at two addresses have the same content. */
 export type SameConstant = (old: number, now: number) => boolean;
 
 /**
- * For each pair 1 if it is unchanged. The numbers of pairs are those of the places' identities. `known`: an earlier answer, of which
- * only the zeros are asked again.
+ * For each new object 1 if it has a partner and is unchanged; its index is the number in the places' identities. `known`: an earlier
+ * answer, of which only the zeros are asked again.
  */
 export function unchangedObjects(
   old: ObjectSide,
   now: ObjectSide,
-  pairs: readonly ObjectPair[],
+  { oldIndexOf }: Pick<Pairing<DataObject>, 'oldIndexOf'>,
   names: NameIds,
   sameConstant: SameConstant = () => false,
   known: Uint8Array | null = null,
 ): Uint8Array {
-  const unchanged = new Uint8Array(pairs.length).fill(1);
+  const unchanged = new Uint8Array(oldIndexOf.length);
   /** Who points at a constant: from the pair that it leads to, to the pair that it is in. */
   const leadsTo: number[] = [];
   const isIn: number[] = [];
-  const compare = new Comparison(old, now, names, sameConstant);
-  for (let pair = 0; pair < pairs.length; pair++) {
-    if (known !== null && known[pair] === 1) continue;
-    const [a, b] = pairs[pair]!;
-    const same = compare.content(a, b, (other) => {
-      if (!isConstant(pairs[other]![1].section)) return;
-      leadsTo.push(other);
-      isIn.push(pair);
-    });
-    if (!same) unchanged[pair] = 0;
+  const constant = now.side.image.sections.map(isConstant);
+  const { homes } = now.side.objects.columns;
+  let pair = 0;
+  const compare = new Comparison(old, now, names, sameConstant, (other) => {
+    if (!constant[homes[other]!]) return;
+    leadsTo.push(other);
+    isIn.push(pair);
+  });
+  for (; pair < unchanged.length; pair++) {
+    if (oldIndexOf[pair]! < 0) continue;
+    if (known?.[pair] === 1 || compare.content(oldIndexOf[pair]!, pair)) unchanged[pair] = 1;
   }
   spread(unchanged, leadsTo, isIn);
   return unchanged;
@@ -80,43 +80,61 @@ class Comparison {
   readonly #oldNames: Uint32Array;
   readonly #newNames: Uint32Array;
   readonly #sameConstant: SameConstant;
+  /** Told the pairs of objects that both point at. */
+  readonly #pointsAt: (pair: number) => void;
+  readonly #constants: readonly [readonly boolean[], readonly boolean[]];
 
-  constructor(old: ObjectSide, now: ObjectSide, names: NameIds, sameConstant: SameConstant) {
+  constructor(
+    old: ObjectSide,
+    now: ObjectSide,
+    names: NameIds,
+    sameConstant: SameConstant,
+    pointsAt: (pair: number) => void,
+  ) {
     this.#sameConstant = sameConstant;
+    this.#pointsAt = pointsAt;
     this.#old = old;
     this.#now = now;
     this.#oldNames = names.of(old.side.image.dynamicTable);
     this.#newNames = names.of(now.side.image.dynamicTable);
+    this.#constants = [old.side.image.sections.map(isConstant), now.side.image.sections.map(isConstant)];
   }
 
-  /** `pointsAt` is told the pairs of objects that both point at. */
-  content(a: DataObject, b: DataObject, pointsAt: (pair: number) => void): boolean {
-    const { size } = a;
-    const [x, y] = [a.section.bytes, b.section.bytes];
-    if (b.size !== size || isConstant(a.section) !== isConstant(b.section)) return false;
+  /** Of the old object and the new one with these indices. */
+  content(a: number, b: number): boolean {
+    const [{ objects: before, image: oldImage }, { objects: after, image: newImage }] = [
+      this.#old.side,
+      this.#now.side,
+    ];
+    const size = before.columns.sizes[a]!;
+    const [oldHome, newHome] = [before.columns.homes[a]!, after.columns.homes[b]!];
+    if (after.columns.sizes[b] !== size || this.#constants[0][oldHome] !== this.#constants[1][newHome]) return false;
+    const [p, q] = [oldImage.sections[oldHome]!, newImage.sections[newHome]!];
+    const [x, y] = [p.bytes, q.bytes];
     if (x.length === 0 || y.length === 0) return x.length === y.length;
-    const [atX, atY] = [a.address - a.section.address, b.address - b.section.address];
-    const [olds, news] = [this.#old.side.image.relocations, this.#now.side.image.relocations];
-    let i = olds.firstFrom(a.address);
-    let j = news.firstFrom(b.address);
+    const [addressA, addressB] = [before.columns.addresses[a]!, after.columns.addresses[b]!];
+    const [atX, atY] = [addressA - p.address, addressB - q.address];
+    const [olds, news] = [oldImage.relocations, newImage.relocations];
+    let i = olds.firstFrom(addressA);
+    let j = news.firstFrom(addressB);
     for (let at = 0; ; i++, j++) {
-      const filled = i < olds.size ? Math.min(size, olds.addresses[i]! - a.address) : size;
-      if (filled !== (j < news.size ? Math.min(size, news.addresses[j]! - b.address) : size)) return false;
+      const filled = i < olds.size ? Math.min(size, olds.addresses[i]! - addressA) : size;
+      if (filled !== (j < news.size ? Math.min(size, news.addresses[j]! - addressB) : size)) return false;
       if (filled < at || !sameRun(x, atX + at, y, atY + at, filled - at)) return false;
       if (filled === size) return true;
-      if (!this.#sameFilled(i, j, pointsAt)) return false;
+      if (!this.#sameFilled(i, j)) return false;
       at = filled + 8;
       if (at >= size) return at === size;
     }
   }
 
   /** What the loader writes for the i-th old and the j-th new relocation. */
-  #sameFilled(i: number, j: number, pointsAt: (pair: number) => void): boolean {
+  #sameFilled(i: number, j: number): boolean {
     const { image: before } = this.#old.side;
     const { image: after } = this.#now.side;
     const [olds, news] = [before.relocations, after.relocations];
     if (olds.types[i] !== news.types[j]) return false;
-    if (olds.types[i] === R_X86_64.relative) return this.#samePlace(olds.addends[i]!, news.addends[j]!, pointsAt);
+    if (olds.types[i] === R_X86_64.relative) return this.#samePlace(olds.addends[i]!, news.addends[j]!);
     if (olds.types[i] !== R_X86_64.abs64 && olds.types[i] !== R_X86_64.globDat) return false;
     const [s, t] = [olds.symbols[i]!, news.symbols[j]!];
     return (
@@ -126,7 +144,7 @@ class Comparison {
     );
   }
 
-  #samePlace(a: number, b: number, pointsAt: (pair: number) => void): boolean {
+  #samePlace(a: number, b: number): boolean {
     const [old, now] = [this.#old.places, this.#now.places];
     const [p, q] = [placeAt(old, a), placeAt(now, b)];
     if (p < 0 || q < 0) return p < 0 && q < 0 && this.#sameConstant(a, b);
@@ -134,7 +152,7 @@ class Comparison {
     if (identity === 0 || identity !== now.identities[q] || a - old.starts[p]! !== b - now.starts[q]!) return false;
     if (identity >= FUNCTION) return a === old.starts[p];
     if (identity < OBJECT) return false;
-    pointsAt(identity - OBJECT);
+    this.#pointsAt(identity - OBJECT);
     return true;
   }
 }

@@ -8,7 +8,9 @@
  */
 import { type Cursor, cursorOf, type Encoded, readEncoded } from './encoded.js';
 import type { ElfImage } from './image.js';
-import { stringAt, viewOf } from './symbols.js';
+import { orderOf } from './order.js';
+import type { Section } from './sections.js';
+import { firstWhere, stringAt, viewOf } from './symbols.js';
 
 /** A pointer field: where it is from the start of its record, how it is encoded, and what it says. */
 export interface PointerField extends Encoded {
@@ -38,34 +40,90 @@ export interface Frame {
 }
 
 export interface Frames {
-  /** By the address of the first byte of code. */
-  readonly at: ReadonlyMap<number, Frame>;
+  /** By the address of the first byte of code; of several for one address the last. */
+  readonly at: (address: number) => Frame | null;
   /** Some function of the object names a personality: it has C++ or cleanups. */
   readonly personality: boolean;
 }
 
+/** What every linker writes: four bytes, relative to their own place. */
+const USUAL = 0x1b;
+const USUAL_END = 16;
+
+/** All records are looked at for their address only; the few that somebody asks for are read. */
 export function readFrames(image: ElfImage): Frames {
-  const at = new Map<number, Frame>();
-  const commons = new Map<number, CommonPart | null>();
-  for (const section of image.sections) {
-    if (section.name !== '.eh_frame' || section.bytes.length < 8) continue;
+  const tables = image.sections
+    .filter(({ name, bytes }) => name === '.eh_frame' && bytes.length >= 8)
+    .map((section) => new FrameTable(section));
+  return {
+    at: (address) => tables.reduce((found: Frame | null, table) => table.at(address) ?? found, null),
+    personality: tables.some(({ personality }) => personality),
+  };
+}
+
+class FrameTable {
+  readonly personality: boolean;
+  readonly #section: Section;
+  readonly #commons = new Map<number, CommonPart | null>();
+  /** Offsets of records in order of the addresses that they are for. */
+  readonly #starts: Uint32Array;
+  readonly #addresses: Float64Array;
+
+  constructor(section: Section) {
+    this.#section = section;
     const { bytes, address } = section;
     const view = viewOf(bytes);
+    const starts = new Uint32Array(bytes.length >>> 3);
+    const addresses = new Float64Array(starts.length);
+    let count = 0;
     for (let start = 0; start + 8 <= bytes.length; ) {
       const length = view.getUint32(start, true);
       const end = start + 4 + length;
       if (length < 4 || length >= 0xfffffff0 || end > bytes.length) break;
-      const distance = view.getUint32(start + 4, true);
-      if (distance !== 0) {
-        const common = start + 4 - distance;
-        if (!commons.has(common)) commons.set(common, readCommon(bytes, common, address));
-        const frame = readFrame(bytes.subarray(start, end), address + start, commons.get(common) ?? null);
-        if (frame?.function.value != null) at.set(frame.function.value, frame);
+      if (view.getUint32(start + 4, true) !== 0) {
+        const raw = this.#commonOf(view, start)?.addressEncoding === USUAL && start + USUAL_END <= end;
+        // without a size it is no record
+        if (raw && view.getInt32(start + 12, true) === 0) {
+          start = end;
+          continue;
+        }
+        const distance = raw ? view.getInt32(start + 8, true) : 0;
+        const found = raw ? distance && address + start + 8 + distance : (this.#read(start)?.function.value ?? 0);
+        if (found > 0) {
+          starts[count] = start;
+          addresses[count++] = found;
+        }
       }
       start = end;
     }
+    const order = orderOf(addresses.subarray(0, count));
+    this.#starts = order.map((from) => starts[from]!);
+    this.#addresses = new Float64Array(count);
+    for (let i = 0; i < count; i++) this.#addresses[i] = addresses[order[i]!]!;
+    this.personality = [...this.#commons.values()].some((common) => common?.personality != null);
   }
-  return { at, personality: [...commons.values()].some((common) => common?.personality != null) };
+
+  at(address: number): Frame | null {
+    const last = firstWhere(this.#addresses.length, (i) => this.#addresses[i]! > address) - 1;
+    return last >= 0 && this.#addresses[last] === address ? this.#read(this.#starts[last]!) : null;
+  }
+
+  #commonOf(view: DataView, start: number): CommonPart | null {
+    const at = start + 4 - view.getUint32(start + 4, true);
+    let common = this.#commons.get(at);
+    if (common === undefined) {
+      common = readCommon(this.#section.bytes, at, this.#section.address);
+      this.#commons.set(at, common);
+    }
+    return common;
+  }
+
+  #read(start: number): Frame | null {
+    const { bytes, address } = this.#section;
+    const view = viewOf(bytes);
+    const end = start + 4 + view.getUint32(start, true);
+    return readFrame(bytes.subarray(start, end), address + start, this.#commonOf(view, start));
+  }
 }
 
 function readFrame(bytes: Uint8Array, address: number, common: CommonPart | null): Frame | null {

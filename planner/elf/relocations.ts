@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Relocation sections: what the loader fills in (.rela.dyn, .rela.plt), and what --emit-relocs keeps (.rela.text). */
 import { ElfError } from './error.js';
+import { orderOf } from './order.js';
 import type { Section } from './sections.js';
 import { firstWhere, viewOf } from './symbols.js';
 
@@ -153,19 +154,11 @@ export function readRelocations(
   return new RelocationTable(columns);
 }
 
-/** Linkers leave one long run in order, and the rest by symbol: only that is sorted. */
 function inOrder(columns: Columns): Columns {
-  const { addresses } = columns;
-  let run = 1;
-  while (run < addresses.length && addresses[run]! >= addresses[run - 1]!) run++;
-  if (run >= addresses.length) return columns;
-  const rest = Array.from({ length: addresses.length - run }, (_, i) => run + i);
-  rest.sort((a, b) => addresses[a]! - addresses[b]! || a - b);
-  const order = new Uint32Array(addresses.length);
-  for (let to = 0, a = 0, b = 0; to < order.length; to++) {
-    const fromRun = b >= rest.length || (a < run && addresses[a]! <= addresses[rest[b]!]!);
-    order[to] = fromRun ? a++ : rest[b++]!;
-  }
+  const order = orderOf(columns.addresses);
+  let moved = 0;
+  while (moved < order.length && order[moved] === moved) moved++;
+  if (moved === order.length) return columns;
   const ordered = {
     addresses: new Float64Array(order.length),
     types: new Uint32Array(order.length),
@@ -174,7 +167,7 @@ function inOrder(columns: Columns): Columns {
   };
   for (let to = 0; to < order.length; to++) {
     const from = order[to]!;
-    ordered.addresses[to] = addresses[from]!;
+    ordered.addresses[to] = columns.addresses[from]!;
     ordered.types[to] = columns.types[from]!;
     ordered.symbols[to] = columns.symbols[from]!;
     ordered.addends[to] = columns.addends[from]!;

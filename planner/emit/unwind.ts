@@ -16,6 +16,7 @@ import { type CommonPart, type Frame, type Frames, readFrames } from '../elf/fra
 import { bytesAt } from '../elf/image.js';
 import { type LandingPads, readLandingPads } from '../elf/landing-pads.js';
 import { R_X86_64 } from '../elf/relocations.js';
+import type { SymbolTable } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import type { Binder, Place } from './bind.js';
 import type { Binding } from './builder.js';
@@ -33,6 +34,8 @@ const DATA_ALIGN = 4;
 const FIND_FRAME = '_Unwind_Find_FDE';
 /** call and jmp through a register or memory. */
 const INDIRECT = 0xff;
+const UNDERSCORE = 0x5f;
+const Z = 0x5a;
 
 export class UnwindEmitter {
   /** Functions that an exception may pass through or be caught in. */
@@ -47,13 +50,13 @@ export class UnwindEmitter {
     this.#binder = binder;
     const { image, functions } = binder.plan.context.after;
     this.#frames = readFrames(image);
-    this.#throws = this.#frames.personality || functions.some(({ name }) => name.startsWith('_Z'));
+    this.#throws = this.#frames.personality || hasCxx(image.symbolTable, functions.columns.symbols);
     this.#writer = new RecordWriter(binder);
   }
 
   add(fn: CodeFunction, { section, offset }: PlacedCode): void {
-    const frame = this.#frames.at.get(fn.address);
-    if (frame === undefined) return;
+    const frame = this.#frames.at(fn.address);
+    if (frame === null) return;
     if (!frame.readable) {
       cannot(this.#binder, fn, 'its frame description is encoded in a way that is not known');
       return;
@@ -76,6 +79,15 @@ export class UnwindEmitter {
     for (const { names, address } of plan.context.before.functions)
       if (names.includes(FIND_FRAME)) builder.inTarget(FIND_FRAME, address, 0);
   }
+}
+
+/** Some function has a name as C++ makes them. */
+function hasCxx({ strings, nameOffsets }: SymbolTable, symbols: Uint32Array): boolean {
+  for (let i = 0; i < symbols.length; i++) {
+    const name = nameOffsets[symbols[i]!]!;
+    if (strings[name] === UNDERSCORE && strings[name + 1] === Z) return true;
+  }
+  return false;
 }
 
 const cannot = (binder: Binder, { name }: CodeFunction, why: string): null =>

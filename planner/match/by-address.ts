@@ -1,61 +1,65 @@
 // SPDX-License-Identifier: MIT
 /** The symbols of some types in one section, by address: several names for one address are one thing. */
+
+import { orderOf } from '../elf/order.js';
 import type { Section } from '../elf/sections.js';
 import { STB_GLOBAL, STB_LOCAL, type SymbolTable } from '../elf/symbols.js';
 
 export interface Grouped {
-  /** Ascending. */
-  readonly addresses: readonly number[];
-  /** Indices in the symbol table, for each address: one, or several with the one that gives the name first. */
-  readonly symbols: readonly (number | Uint32Array)[];
+  readonly count: number;
+  /** Index in the symbol table of the one that gives the name, by ascending address. */
+  readonly symbols: Uint32Array;
+  /** Where there are several all of them, the one that gives the name first. */
+  readonly aliases: Map<number, Uint32Array>;
 }
 
 /** Symbols that lie outside of the section that they name are left out. */
 export function groupByAddress(table: SymbolTable, section: Section, types: readonly number[]): Grouped {
   const chosen = sortedByAddress(table, section, types);
-  const addresses: number[] = [];
-  const symbols: (number | Uint32Array)[] = [];
-  for (let i = 0; i < chosen.length; ) {
-    const address = table.values[chosen[i]!]!;
+  const symbols = new Uint32Array(chosen.length);
+  const aliases = new Map<number, Uint32Array>();
+  const { values } = table;
+  let count = 0;
+  for (let i = 0; i < chosen.length; count++) {
+    const address = values[chosen[i]!]!;
     let end = i + 1;
-    while (end < chosen.length && table.values[chosen[end]!] === address) end++;
-    addresses.push(address);
-    symbols.push(end === i + 1 ? chosen[i]! : chosen.slice(i, end).sort((a, b) => byRank(table, a, b)));
+    while (end < chosen.length && values[chosen[end]!] === address) end++;
+    if (end > i + 1)
+      aliases.set(
+        count,
+        chosen.slice(i, end).sort((a, b) => byRank(table, a, b)),
+      );
+    symbols[count] = aliases.get(count)?.[0] ?? chosen[i]!;
     i = end;
   }
-  return { addresses, symbols };
+  return { count, symbols, aliases };
 }
 
 function sortedByAddress(table: SymbolTable, section: Section, types: readonly number[]): Uint32Array {
   const wanted = types.reduce((set, type) => set | (1 << type), 0);
   const end = section.address + section.size;
+  const { values, sectionIndices, infos } = table;
   const chosen = new Uint32Array(table.count);
   let count = 0;
   for (let i = 0; i < table.count; i++) {
-    if (table.sectionIndices[i] !== section.index || ((wanted >> (table.infos[i]! & 15)) & 1) === 0) continue;
-    const value = table.values[i]!;
+    if (sectionIndices[i] !== section.index || ((wanted >> (infos[i]! & 15)) & 1) === 0) continue;
+    const value = values[i]!;
     if (value >= section.address && value < end) chosen[count++] = i;
   }
-  return inOrder(chosen.subarray(0, count), (symbol) => table.values[symbol]! - section.address);
+  const keys = new Float64Array(count);
+  for (let i = 0; i < count; i++) keys[i] = values[chosen[i]!]! - section.address;
+  const ordered = orderOf(keys);
+  for (let i = 0; i < count; i++) ordered[i] = chosen[ordered[i]!]!;
+  return ordered;
 }
 
-/** `indices`, ascending, in order of their keys; equal keys stay in order. Keys are whole and not negative. */
-export function inOrder(indices: Uint32Array, keyOf: (index: number) => number): Uint32Array {
-  // plain loops: typed arrays' from() asks an iterator for each
-  const keys = new Float64Array(indices.length);
-  let most = 0;
-  for (let i = 0; i < keys.length; i++) {
-    keys[i] = keyOf(indices[i]!);
-    most = Math.max(most, keys[i]!);
-  }
-  // key and place in one number, of 53 bits at most: sorting numbers needs no calls
-  const scale = 2 ** Math.ceil(Math.log2(keys.length + 1));
-  if ((most + 1) * scale > Number.MAX_SAFE_INTEGER) return indices.slice().sort((a, b) => keyOf(a) - keyOf(b) || a - b);
-  for (let i = 0; i < keys.length; i++) keys[i] = keys[i]! * scale + i;
-  keys.sort();
-  const ordered = new Uint32Array(keys.length);
-  for (let i = 0; i < keys.length; i++) ordered[i] = indices[keys[i]! % scale]!;
-  return ordered;
+/** Whether a section has a symbol of some of these types. */
+export function sectionsWith(table: SymbolTable, types: readonly number[]): (section: Section) => boolean {
+  const wanted = types.reduce((set, type) => set | (1 << type), 0);
+  const has = new Uint8Array(2 ** 16);
+  const { sectionIndices, infos } = table;
+  for (let i = 0; i < table.count; i++) if ((wanted >> (infos[i]! & 15)) & 1) has[sectionIndices[i]!] = 1;
+  return ({ index }) => has[index] === 1;
 }
 
 /** A global name is what others know a thing by. */

@@ -9,9 +9,13 @@
 import { type DecodedFunction, Decoder, INSTRUCTION_WORDS, Kind } from '../core/load.js';
 import { ElfError } from '../elf/error.js';
 import type { ElfImage } from '../elf/image.js';
+import type { NameIds } from '../elf/name-ids.js';
 import { isCode, type Section } from '../elf/sections.js';
-import { firstWhere, STB_LOCAL, STT_FUNC, STT_IFUNC, type SymbolTable } from '../elf/symbols.js';
-import { groupByAddress } from './by-address.js';
+import { STB_LOCAL, STT_FUNC, STT_IFUNC, type SymbolTable } from '../elf/symbols.js';
+import { groupByAddress, sectionsWith } from './by-address.js';
+import { coldParts, type Family } from './cold-parts.js';
+import { inOrder, joinGroups } from './columns.js';
+import { Things } from './things.js';
 
 export interface CodeFunction {
   readonly name: string;
@@ -36,131 +40,121 @@ export interface CodeFunction {
 
 const NO_PARTS: readonly CodeFunction[] = Object.freeze([]);
 
+/** What all functions of an image share. */
+interface Home extends Family {
+  readonly table: SymbolTable;
+  readonly decoder: Decoder;
+  /** By index: 0 if the symbol has no size. */
+  readonly sized: Uint8Array;
+}
+
 class SymbolFunction implements CodeFunction {
-  readonly home: { readonly table: SymbolTable; readonly decoder: Decoder };
-  /** In .symtab; the one that gives the name first. */
-  readonly symbols: Uint32Array | number;
+  readonly index: number;
   readonly address: number;
   readonly size: number;
-  readonly sized: boolean;
   readonly section: Section;
-  index = 0;
-  parent: CodeFunction | null = null;
-  parts: readonly CodeFunction[] = NO_PARTS;
-  decoded: DecodedFunction | null = null;
+  readonly #home: Home;
+  readonly #all: Things<CodeFunction>;
+  #decoded: DecodedFunction | null = null;
 
-  constructor(
-    home: SymbolFunction['home'],
-    symbols: Uint32Array | number,
-    address: number,
-    size: number,
-    sized: boolean,
-    section: Section,
-  ) {
-    this.home = home;
-    this.symbols = symbols;
-    this.address = address;
-    this.size = size;
-    this.sized = sized;
-    this.section = section;
+  constructor(home: Home, all: Things<CodeFunction>, index: number) {
+    this.#home = home;
+    this.#all = all;
+    this.index = index;
+    this.address = all.columns.addresses[index]!;
+    this.size = all.columns.sizes[index]!;
+    this.section = all.sectionOf(index);
+  }
+
+  get sized(): boolean {
+    return this.#home.sized[this.index] === 1;
   }
 
   get symbol(): number {
-    return typeof this.symbols === 'number' ? this.symbols : this.symbols[0]!;
+    return this.#all.columns.symbols[this.index]!;
+  }
+
+  /** All of them, the one that gives the name first. */
+  get #symbols(): number[] {
+    return [...(this.#all.columns.aliases.get(this.index) ?? [this.symbol])];
   }
 
   get name(): string {
-    return this.home.table.name(this.symbol);
+    return this.#home.table.name(this.symbol);
   }
 
   get names(): string[] {
-    const all = typeof this.symbols === 'number' ? [this.symbols] : [...this.symbols];
-    return all.map((index) => this.home.table.name(index));
+    return this.#symbols.map((index) => this.#home.table.name(index));
   }
 
   get file(): string | null {
-    const { table } = this.home;
-    const isLocal = (index: number) => table.infos[index]! >> 4 === STB_LOCAL;
-    const local = typeof this.symbols === 'number' ? isLocal(this.symbols) : this.symbols.every(isLocal);
+    const { table } = this.#home;
+    const local = this.#symbols.every((index) => table.infos[index]! >> 4 === STB_LOCAL);
     return local ? table.sourceFile(this.symbol) : null;
+  }
+
+  get parent(): CodeFunction | null {
+    const parent = this.#home.parents.get(this.index);
+    return parent === undefined ? null : this.#all.at(parent);
+  }
+
+  get parts(): readonly CodeFunction[] {
+    const parts = this.#home.parts.get(this.index);
+    return parts === undefined ? NO_PARTS : parts.map((part) => this.#all.at(part));
   }
 
   /** Rows count from the section's start. */
   get code(): DecodedFunction {
     const start = this.address - this.section.address;
-    this.decoded ??= this.home.decoder.decode(this.section.bytes, [{ start, size: this.size }])[0]!;
-    return this.decoded;
+    this.#decoded ??= this.#home.decoder.decode(this.section.bytes, [{ start, size: this.size }])[0]!;
+    return this.#decoded;
   }
 }
 
+const TYPES = [STT_FUNC, STT_IFUNC];
+
 /** Functions in order of address. Throws ElfError for one that does not lie within its section. */
-export function readFunctions(image: ElfImage): CodeFunction[] {
-  const home = { table: image.symbolTable, decoder: new Decoder() };
-  const { sizes } = home.table;
-  const all: SymbolFunction[] = [];
-  for (const section of image.sections) {
-    if (!isCode(section) || section.bytes.length === 0 || section.name.startsWith('.plt')) continue;
-    const { addresses, symbols } = groupByAddress(home.table, section, [STT_FUNC, STT_IFUNC]);
-    for (let i = 0; i < addresses.length; i++) {
-      const named = symbols[i]!;
-      const address = addresses[i]!;
-      let known = 0;
-      if (typeof named === 'number') known = sizes[named]!;
-      else for (const symbol of named) known = Math.max(known, sizes[symbol]!);
-      const next = addresses[i + 1] ?? section.address + section.size;
-      const size = known || next - address;
-      const fn = new SymbolFunction(home, named, address, size, known > 0, section);
+export function readFunctions(image: ElfImage, names: NameIds): Things<CodeFunction> {
+  const { symbolTable: table, sections } = image;
+  const has = sectionsWith(table, TYPES);
+  const groups = sections
+    .filter(
+      (section) => isCode(section) && section.bytes.length > 0 && !section.name.startsWith('.plt') && has(section),
+    )
+    .map((section) => ({ section, group: groupByAddress(table, section, TYPES) }));
+  const columns = joinGroups(table, groups);
+  const sized = new Uint8Array(columns.symbols.length);
+  let at = 0;
+  for (const { section, group } of groups) {
+    const end = section.address + section.size;
+    for (let i = 0; i < group.count; i++, at++) {
+      const address = columns.addresses[at]!;
+      const known = columns.sizes[at]!;
+      sized[at] = known > 0 ? 1 : 0;
+      const size = known || (i + 1 < group.count ? columns.addresses[at + 1]! : end) - address;
+      columns.sizes[at] = size;
       if (address + size > section.address + section.bytes.length)
         throw new ElfError('SYMBOL', {
           file: image.file,
-          place: fn.name,
+          place: table.name(columns.symbols[at]!),
           expected: `a function within ${section.name}`,
           found: `0x${address.toString(16)}, size ${size}`,
           advice: 'the file is damaged',
         });
-      all.push(fn);
     }
   }
-  if (all.some((fn, i) => i > 0 && fn.address < all[i - 1]!.address)) all.sort((a, b) => a.address - b.address);
-  for (let i = 0; i < all.length; i++) all[i]!.index = i;
-  if (mentions(image.symbolTable.strings, '.cold')) adoptColdParts(all);
-  return all;
-}
-
-const mentions = (strings: Uint8Array, word: string): boolean =>
-  Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength).includes(word, 0, 'latin1');
-
-function adoptColdParts(functions: readonly SymbolFunction[]): void {
-  const named = functions.map((part) => ({ part, name: part.name }));
-  const parents = new Map<string, SymbolFunction[]>();
-  const split = named.flatMap(({ part, name }) => {
-    const parent = /^(.+)\.cold(\.\d+)?$/.exec(name)?.[1];
-    if (parent === undefined) return [];
-    parents.set(parent, []);
-    return [{ part, parent }];
-  });
-  for (const { part, name } of named)
-    for (const each of typeof part.symbols === 'number' ? [name] : part.names) parents.get(each)?.push(part);
-  for (const { part, parent } of split) {
-    const candidates = parents.get(parent)!;
-    const found = candidates.find(({ file }) => file === part.file) ?? candidates.find(({ file }) => file === null);
-    if (!found) continue;
-    part.parent = found;
-    found.parts = [...found.parts, part];
-  }
+  const { columns: ordered, order } = inOrder(columns);
+  const home: Home = {
+    ...coldParts(table, ordered, names),
+    table,
+    decoder: new Decoder(),
+    sized: sized.map((_, i) => sized[order[i]!]!),
+  };
+  return new Things<CodeFunction>(ordered, sections, (index, all) => new SymbolFunction(home, all, index));
 }
 
 /** Function and parts: what is replaced together. */
 export const unitOf = (fn: CodeFunction): CodeFunction => fn.parent ?? fn;
-
-/** Finds the function that holds an address: the last one that starts at or before it, if it reaches over it. */
-export function functionFinder(functions: readonly CodeFunction[]): (address: number) => CodeFunction | null {
-  const starts = Float64Array.from(functions, (fn) => fn.address);
-  return (address) => {
-    const fn = functions[firstWhere(starts.length, (i) => starts[i]! > address) - 1];
-    return fn !== undefined && address < fn.address + fn.size ? fn : null;
-  };
-}
 
 const counts = new WeakMap<DecodedFunction, Int32Array>();
 

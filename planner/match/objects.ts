@@ -5,8 +5,10 @@
  */
 import type { ElfImage } from '../elf/image.js';
 import { isCode, isLinkage, isLoaded, isThreadLocal, type Section } from '../elf/sections.js';
-import { firstWhere, STT_OBJECT, type SymbolTable } from '../elf/symbols.js';
-import { groupByAddress } from './by-address.js';
+import { STT_OBJECT, type SymbolTable } from '../elf/symbols.js';
+import { type Grouped, groupByAddress, sectionsWith } from './by-address.js';
+import { inOrder, joinGroups } from './columns.js';
+import { Things } from './things.js';
 
 export interface DataObject {
   readonly name: string;
@@ -22,82 +24,64 @@ export interface DataObject {
 }
 
 class SymbolObject implements DataObject {
-  readonly table: SymbolTable;
-  readonly symbols: readonly number[] | number;
+  readonly index: number;
   readonly address: number;
   readonly size: number;
   readonly section: Section;
-  index = 0;
+  readonly #table: SymbolTable;
+  readonly #all: Things<DataObject>;
 
-  constructor(
-    table: SymbolTable,
-    symbols: readonly number[] | number,
-    address: number,
-    size: number,
-    section: Section,
-  ) {
-    this.table = table;
-    this.symbols = symbols;
-    this.address = address;
-    this.size = size;
-    this.section = section;
+  constructor(table: SymbolTable, all: Things<DataObject>, index: number) {
+    this.#table = table;
+    this.#all = all;
+    this.index = index;
+    this.address = all.columns.addresses[index]!;
+    this.size = all.columns.sizes[index]!;
+    this.section = all.sectionOf(index);
   }
 
   get symbol(): number {
-    return typeof this.symbols === 'number' ? this.symbols : this.symbols[0]!;
+    return this.#all.columns.symbols[this.index]!;
   }
 
   get name(): string {
-    return this.table.name(this.symbol);
+    return this.#table.name(this.symbol);
   }
 
   get names(): string[] {
-    if (typeof this.symbols === 'number') return [this.name];
-    return this.symbols.map((index) => this.table.name(index)).sort();
+    const all = this.#all.columns.aliases.get(this.index);
+    return all === undefined ? [this.name] : Array.from(all, (index) => this.#table.name(index)).sort();
   }
 
   get file(): string | null {
-    return this.table.sourceFile(this.symbol);
+    return this.#table.sourceFile(this.symbol);
   }
 }
 
-export function readObjects(image: ElfImage): DataObject[] {
-  const { symbolTable: table } = image;
-  const all: SymbolObject[] = [];
-  for (const section of image.sections) {
-    if (!isLoaded(section) || isCode(section) || isThreadLocal(section) || isLinkage(section)) continue;
-    const end = section.address + section.size;
-    const isObject = (symbol: number) =>
-      table.sizes[symbol]! > 0 && table.values[symbol]! + table.sizes[symbol]! <= end;
-    const { addresses, symbols } = groupByAddress(table, section, [STT_OBJECT]);
-    for (let i = 0; i < addresses.length; i++) {
-      const named = symbols[i]!;
-      if (typeof named === 'number') {
-        if (isObject(named)) all.push(new SymbolObject(table, named, addresses[i]!, table.sizes[named]!, section));
-        continue;
-      }
-      const objects = [...named].filter(isObject);
-      if (objects.length === 0) continue;
-      // a call has room for some ten thousand arguments, an address for more names
-      const size = objects.reduce((most, symbol) => Math.max(most, table.sizes[symbol]!), 0);
-      all.push(new SymbolObject(table, objects, addresses[i]!, size, section));
-    }
+export function readObjects(image: ElfImage): Things<DataObject> {
+  const { symbolTable: table, sections } = image;
+  const has = sectionsWith(table, [STT_OBJECT]);
+  const groups = sections
+    .filter((section) => isLoaded(section) && !isCode(section) && !isThreadLocal(section) && !isLinkage(section))
+    .filter(has)
+    .map((section) => ({ section, group: onlySized(table, section, groupByAddress(table, section, [STT_OBJECT])) }));
+  const { columns } = inOrder(joinGroups(table, groups));
+  return new Things<DataObject>(columns, sections, (index, all) => new SymbolObject(table, all, index));
+}
+
+/** Without the symbols that have no size, or reach beyond their section. */
+function onlySized({ sizes, values }: SymbolTable, section: Section, group: Grouped): Grouped {
+  const end = section.address + section.size;
+  const isObject = (symbol: number) => sizes[symbol]! > 0 && values[symbol]! + sizes[symbol]! <= end;
+  const symbols = new Uint32Array(group.count);
+  const aliases = new Map<number, Uint32Array>();
+  let count = 0;
+  for (let i = 0; i < group.count; i++) {
+    const all = group.aliases.get(i)?.filter(isObject);
+    if (all && all.length > 0) {
+      aliases.set(count, all);
+      symbols[count++] = all[0]!;
+    } else if (!all && isObject(group.symbols[i]!)) symbols[count++] = group.symbols[i]!;
   }
-  all.sort((a, b) => a.address - b.address);
-  for (let i = 0; i < all.length; i++) all[i]!.index = i;
-  return all;
-}
-
-/** Finds the object that holds an address: the last one that starts at or before it and reaches over it. */
-export function objectFinder(objects: readonly DataObject[]): (address: number) => DataObject | null {
-  const starts = Float64Array.from(objects, (object) => object.address);
-  return (address) => {
-    const object = objects[firstWhere(starts.length, (i) => starts[i]! > address) - 1];
-    return object !== undefined && address < object.address + object.size ? object : null;
-  };
-}
-
-/** The last object that starts at or before `address`; `objects` in order of address. */
-export function lastBefore(objects: readonly DataObject[], address: number): DataObject | null {
-  return objects[firstWhere(objects.length, (i) => objects[i]!.address > address) - 1] ?? null;
+  return { count, symbols, aliases };
 }

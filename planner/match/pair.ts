@@ -7,16 +7,61 @@
  * A pair is a claim that both are the same thing, not that they are equal.
  */
 
-export interface Named {
+import { pick, type Thing, type Things } from './things.js';
+
+export interface Named extends Thing {
   readonly name: string;
   readonly file: string | null;
 }
 
-export interface Pairing<T> {
-  readonly oldOf: ReadonlyMap<T, T>;
-  readonly newOf: ReadonlyMap<T, T>;
+/** What is paired with what, by index: -1 for what has no partner. */
+export class Pairing<T extends Thing> {
+  readonly olds: Things<T>;
+  readonly news: Things<T>;
+  readonly oldIndexOf: Int32Array;
+  readonly newIndexOf: Int32Array;
   /** New ones of which another could be meant as well: which is which is a guess. */
   readonly guessed: ReadonlySet<T>;
+  readonly oldOf: Partners<T>;
+  readonly newOf: Partners<T>;
+
+  constructor(
+    olds: Things<T>,
+    news: Things<T>,
+    oldIndexOf: Int32Array,
+    newIndexOf: Int32Array,
+    guessed: ReadonlySet<T>,
+  ) {
+    this.olds = olds;
+    this.news = news;
+    this.oldIndexOf = oldIndexOf;
+    this.newIndexOf = newIndexOf;
+    this.guessed = guessed;
+    this.oldOf = new Partners(news, olds, oldIndexOf);
+    this.newOf = new Partners(olds, news, newIndexOf);
+  }
+}
+
+/** One direction of a pairing; of what belongs to the other side it knows nothing. */
+export class Partners<T extends Thing> {
+  readonly #from: Things<T>;
+  readonly #to: Things<T>;
+  readonly #index: Int32Array;
+
+  constructor(from: Things<T>, to: Things<T>, index: Int32Array) {
+    this.#from = from;
+    this.#to = to;
+    this.#index = index;
+  }
+
+  get(thing: T): T | undefined {
+    const index = this.#from.has(thing) ? this.#index[thing.index]! : -1;
+    return index < 0 ? undefined : this.#to.at(index);
+  }
+
+  has(thing: T): boolean {
+    return this.#from.has(thing) && this.#index[thing.index]! >= 0;
+  }
 }
 
 /**
@@ -24,22 +69,24 @@ export interface Pairing<T> {
  * sure that they are the same, as for code and constants, but not for variables. `certain`: pairs that unique.ts has found.
  */
 export function pairNamed<T extends Named>(
-  olds: readonly T[],
-  news: readonly T[],
+  olds: Things<T>,
+  news: Things<T>,
   content: (thing: T) => unknown,
   telling: (thing: T) => boolean,
-  certain: readonly (readonly [T, T])[] = [],
+  certain: Int32Array,
 ): Pairing<T> {
-  const oldOf = new Map<T, T>();
-  const newOf = new Map<T, T>();
+  const oldIndexOf = certain.slice();
+  const newIndexOf = new Int32Array(olds.length).fill(-1);
+  for (let i = 0; i < certain.length; i++) if (certain[i]! >= 0) newIndexOf[certain[i]!] = i;
   const guessed = new Set<T>();
+  const pairing = new Pairing(olds, news, oldIndexOf, newIndexOf, guessed);
+  const { oldOf, newOf } = pairing;
   const join = (before: T, after: T) => {
-    oldOf.set(after, before);
-    newOf.set(before, after);
+    oldIndexOf[after.index] = before.index;
+    newIndexOf[before.index] = after.index;
   };
-  for (const [before, after] of certain) join(before, after);
-  const otherOlds = olds.filter((thing) => !newOf.has(thing));
-  const otherNews = news.filter((thing) => !oldOf.has(thing));
+  const otherOlds = pick(olds, (i) => newIndexOf[i]! < 0);
+  const otherNews = pick(news, (i) => oldIndexOf[i]! < 0);
   const groups = (key: (thing: T) => string) => {
     const table = new Map<string, { before: T[]; after: T[] }>();
     const group = (k: string) => {
@@ -58,7 +105,7 @@ export function pairNamed<T extends Named>(
   for (const { before, after } of groups(({ name, file }) => `${file}\0${name}`))
     if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
   for (const { before, after } of groups(({ name, file }) => `${file}\0${plainName(name)}`)) {
-    const left = (list: T[], done: Map<T, T>) => list.filter((thing) => !done.has(thing));
+    const left = (list: T[], done: Partners<T>) => list.filter((thing) => !done.has(thing));
     // each new one takes the first old one with its key that is left; in one pass, because there may be thousands
     const take = (key: (thing: T) => unknown) => {
       const free = new Map<unknown, T[]>();
@@ -99,7 +146,7 @@ export function pairNamed<T extends Named>(
       const a = telling(b) ? before.find(same) : undefined;
       if (a !== undefined) join(a, b);
     }
-  return { oldOf, newOf, guessed };
+  return pairing;
 }
 
 /** The name without what the compiler numbers: `f.constprop.0` and `f.isra.0.cold` stay apart, `.0` and `.1` do not. */

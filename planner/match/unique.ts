@@ -3,16 +3,13 @@
  * The first and by far the longest step of pairing: names that both files have exactly once. What the compiler numbers is left out;
  * pair.ts knows why.
  */
+import type { NameIds } from '../elf/name-ids.js';
 import type { SymbolTable } from '../elf/symbols.js';
 import { plainName } from './pair.js';
+import type { Columns } from './things.js';
 
-interface Numbered {
-  /** Index in .symtab of the symbol that gives the name. */
-  readonly symbol: number;
-}
-
-export interface NamedSide<T extends Numbered> {
-  readonly things: readonly T[];
+export interface NamedSide {
+  readonly things: { readonly length: number; readonly columns: Columns };
   readonly table: SymbolTable;
   /** By symbol: equal numbers for equal names, on both sides. */
   readonly nameIds: Uint32Array;
@@ -20,34 +17,30 @@ export interface NamedSide<T extends Numbered> {
 
 const SEVERAL = -2;
 const NONE = -1;
-const DOT = 0x2e;
 
-/** Old and new, in the order of the new ones. `names`: how many numbers there are. */
-export function pairUnique<T extends Numbered>(old: NamedSide<T>, now: NamedSide<T>, names: number): [T, T][] {
-  const places = [old, now].map(({ things, nameIds }) => {
-    const place = new Int32Array(names).fill(NONE);
-    things.forEach(({ symbol }, i) => {
-      const id = nameIds[symbol]!;
-      place[id] = place[id] === NONE ? i : SEVERAL;
-    });
-    return place;
-  });
-  const pairs: [T, T][] = [];
-  now.things.forEach((thing, i) => {
-    const id = now.nameIds[thing.symbol]!;
-    const before = places[0]![id]!;
-    if (before < 0 || places[1]![id] !== i || isNumbered(now.table, thing.symbol)) return;
-    pairs.push([old.things[before]!, thing]);
-  });
+/** By index of the new one the index of the old one, or -1. */
+export function pairUnique(old: NamedSide, now: NamedSide, names: NameIds): Int32Array {
+  const [before, after] = [placesOf(old, names.count), placesOf(now, names.count)];
+  const { symbols } = now.things.columns;
+  const { nameIds, table } = now;
+  const pairs = new Int32Array(now.things.length).fill(NONE);
+  for (let i = 0; i < pairs.length; i++) {
+    const id = nameIds[symbols[i]!]!;
+    const found = before[id]!;
+    if (found >= 0 && after[id] === i && !(names.hasDot(id) && isNumbered(table.name(symbols[i]!)))) pairs[i] = found;
+  }
   return pairs;
 }
 
-function isNumbered(table: SymbolTable, symbol: number): boolean {
-  const { strings } = table;
-  for (let i = table.nameOffsets[symbol]!; i < strings.length && strings[i] !== 0; i++) {
-    if (strings[i] !== DOT) continue;
-    const name = table.name(symbol);
-    return plainName(name) !== name;
+/** By number of a name the one thing that has it. */
+function placesOf({ things, nameIds }: NamedSide, names: number): Int32Array {
+  const { symbols } = things.columns;
+  const place = new Int32Array(names).fill(NONE);
+  for (let i = 0; i < symbols.length; i++) {
+    const id = nameIds[symbols[i]!]!;
+    place[id] = place[id] === NONE ? i : SEVERAL;
   }
-  return false;
+  return place;
 }
+
+const isNumbered = (name: string): boolean => plainName(name) !== name;

@@ -95,7 +95,7 @@ class Threads {
 
   #nearEntries(): ReadonlySet<CodeFunction> {
     if (this.#near) return this.#near;
-    const main = this.#side.functions.filter(({ name }) => name === 'main');
+    const main = this.#side.functionsNamed('main');
     let edge = [...main, ...this.#threadEntries().keys()];
     const near = new Set(edge);
     for (let depth = 0; depth < NEAR; depth++) {

@@ -28,8 +28,8 @@ export function roomOf(side: Side, fn: CodeFunction): number {
   const start = fn.address - section.address;
   let after = fn.index + 1;
   const follows = ({ address, section: home }: CodeFunction) => home === section && address >= fn.address + fn.size;
-  while (after < side.functions.length && !follows(side.functions[after]!)) after++;
-  const next = side.functions[after];
+  while (after < side.functions.length && !follows(side.functions.at(after))) after++;
+  const next = after < side.functions.length ? side.functions.at(after) : null;
   const limit = next ? next.address - section.address : section.bytes.length;
   let end = start + fn.size;
   // gcc pads with nops of every length, gas with zeros, lld with int3

@@ -80,7 +80,7 @@ function check(pair: Pair): number {
   const inArena = (address: number) => address >= ARENA && address < ARENA + memory.length;
   let followed = 0;
   for (const fn of patch.functions) {
-    const now = after.functions.find(
+    const now = [...after.functions].find(
       ({ names, address }) =>
         names.includes(fn.name) && address === result.functions.find((f) => f.name === fn.name)?.new?.address,
     )!;
