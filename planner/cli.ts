@@ -13,7 +13,7 @@ import { allowance, allowHelp, complain, gather, print, sameFile, status, UsageE
 import { debugFileFor } from './debug-files.js';
 import { diff } from './diff.js';
 import { PlannerError } from './error.js';
-import { FileError, readElfFile, writeWhole } from './files.js';
+import { FileError, readElfFile, readElfFiles, writeWhole } from './files.js';
 import { piecesOf } from './inspect/pieces.js';
 import { patchJson, patchText, sha256 } from './inspect/report.js';
 import { listingJson, sideBySide } from './inspect/side-by-side.js';
@@ -41,12 +41,13 @@ function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
     if (sameFile(path, output)) throw new UsageError(`-o ${output} would overwrite ${path}; give another name`);
   const name = patchNameOf(output);
   const allow = flags.allow.map(allowance);
-  const [old, now] = [readElfFile(oldPath), readElfFile(newPath)];
+  const { files, workspace } = readElfFiles([oldPath, newPath]);
+  const [old, now] = files as [Uint8Array, Uint8Array];
   const debug = {
     oldDebug: debugFileFor(oldPath, old, flags.oldDebug),
     newDebug: debugFileFor(newPath, now, flags.newDebug),
   };
-  const result = diff(old, now, { oldName: oldPath, newName: newPath, name, allow, ...debug });
+  const result = diff(old, now, { oldName: oldPath, newName: newPath, name, allow, workspace, ...debug });
   if (result.patch) writeWhole(output, writePatch(result.patch));
   if (flags.json) print(JSON.stringify(diffJson(result, oldPath, result.patch ? output : null), null, 2));
   else if (result.differs) print(diffText(result, flags.explain === true));

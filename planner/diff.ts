@@ -7,6 +7,7 @@
 import { linkAddress } from './addresses.js';
 import { type Context, makeContext } from './compare/context.js';
 import type { Side } from './compare/side.js';
+import type { Workspace } from './core/workspace.js';
 import { ElfError } from './elf/error.js';
 import type { ElfImage, Import } from './elf/image.js';
 import { type DebugFile, openElf } from './elf/open.js';
@@ -39,6 +40,8 @@ export interface DiffOptions {
   /** The patch's name: [A-Za-z0-9._+-]{1,64}. */
   readonly name?: string;
   readonly allow?: readonly Allowance[];
+  /** What both files were read into; without it much of them is copied. */
+  readonly workspace?: Workspace | null;
 }
 
 export interface Extent {
@@ -84,7 +87,7 @@ export function diff(oldBytes: Uint8Array, newBytes: Uint8Array, options: DiffOp
   const newImage = openElf(newBytes, options.newName ?? 'the new file', { debug: options.newDebug ?? null });
   const target = targetOf(oldImage);
   const opened = performance.now();
-  const context = makeContext(oldImage, newImage);
+  const context = makeContext(oldImage, newImage, options.workspace ?? undefined);
   checkRelated(context);
   const plan = makePlan(context);
   const compared = performance.now();
@@ -140,17 +143,20 @@ const FEW = 4;
 
 /** Two builds of one program share most of their functions' names. */
 function checkRelated({ before, after, functions: { newIndexOf }, names }: Context): void {
-  const everybodys = new Set([...EVERYBODYS].map((name) => names.find(name)));
-  const own = ({ functions: { columns, length }, image }: Side) => {
+  const everybodys = new Uint8Array(names.count + 1);
+  for (const name of EVERYBODYS) everybodys[names.find(name) + 1] = 1;
+  const count = ({ functions: { columns, length }, image }: Side, ownOnly: boolean, counts: (i: number) => boolean) => {
     const ids = names.of(image.symbolTable);
-    return Array.from({ length }, (_, i) => i).filter((i) => !everybodys.has(ids[columns.symbols[i]!]!));
+    let sum = 0;
+    for (let i = 0; i < length; i++)
+      if (counts(i) && !(ownOnly && everybodys[ids[columns.symbols[i]!]! + 1] === 1)) sum++;
+    return sum;
   };
-  const [ownOld, ownNew] = [own(before), own(after)];
-  const most = Math.max(ownOld.length, ownNew.length);
+  const every = () => true;
+  const most = Math.max(count(before, true, every), count(after, true, every));
   const few = most < FEW;
   const all = few ? before.functions.length : most;
-  const common = few ? newIndexOf.filter((i) => i >= 0).length : ownOld.filter((i) => newIndexOf[i]! >= 0).length;
-  const share = all === 0 ? 0 : common / all;
+  const share = all === 0 ? 0 : count(before, !few, (i) => newIndexOf[i]! >= 0) / all;
   const [old, now] = [before.image, after.image];
   if (share >= 0.5 && old.kind === now.kind) return;
   throw new ElfError('DIFFERENT', {

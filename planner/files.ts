@@ -13,8 +13,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Workspace } from './core/workspace.js';
 
 const LARGEST = 1024 * 1024 * 1024;
+/** One call reads no more than this. */
+const MOST_AT_ONCE = 2 ** 30;
 
 const rows = {
   UNREADABLE: 'cannot be read',
@@ -36,6 +39,36 @@ export class FileError extends Error {
 
 /** The bytes of an ELF file. What is no ELF file at all is found out before the rest of it is read. */
 export function readElfFile(path: string): Uint8Array {
+  return withElfFile(path, (fd) => readFileSync(fd));
+}
+
+/** Several files in one memory, so that nobody has to copy them there; as `readElfFile` does if they are too large for that. */
+export function readElfFiles(paths: readonly string[]): {
+  readonly files: Uint8Array[];
+  readonly workspace: Workspace | null;
+} {
+  const sizes = paths.map((path) => withElfFile(path, (_, size) => size));
+  const workspace = Workspace.forFiles(sizes.reduce((sum, size) => sum + size, 0));
+  const files = paths.map((path, i) => (workspace === null ? readElfFile(path) : readInto(workspace, path, sizes[i]!)));
+  return { files, workspace };
+}
+
+function readInto(workspace: Workspace, path: string, expected: number): Uint8Array {
+  return withElfFile(path, (fd, size) => {
+    // it may have been replaced since; then the one that is there now is as good
+    if (size > expected) return readFileSync(fd);
+    const bytes = workspace.takeBytes(size);
+    let at = 0;
+    while (at < size) {
+      const count = readSync(fd, bytes, at, Math.min(size - at, MOST_AT_ONCE), at);
+      if (count === 0) break;
+      at += count;
+    }
+    return bytes.subarray(0, at);
+  });
+}
+
+function withElfFile<T>(path: string, use: (fd: number, size: number) => T): T {
   let fd: number;
   try {
     // a pipe without a writer must not hold us up
@@ -61,7 +94,7 @@ export function readElfFile(path: string): Uint8Array {
       );
     if (info.size > LARGEST)
       throw new FileError('TOO_LARGE', path, `expected at most ${LARGEST} bytes, found ${info.size}`);
-    return readFileSync(fd);
+    return use(fd, info.size);
   } catch (error) {
     if (error instanceof FileError) throw error;
     throw new FileError('UNREADABLE', path, systemReason(error), error);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Both sides and what is paired with what: the frame every comparison happens in. */
+import { Workspace } from '../core/workspace.js';
 import type { ElfImage } from '../elf/image.js';
 import { NameIds } from '../elf/name-ids.js';
 import { isConstant } from '../elf/sections.js';
@@ -12,6 +13,7 @@ import { makeSide, type Side } from './side.js';
 import { findSuspects } from './suspects.js';
 
 export interface Context {
+  readonly space: Workspace;
   readonly before: Side;
   readonly after: Side;
   readonly functions: Pairing<CodeFunction>;
@@ -22,21 +24,23 @@ export interface Context {
   readonly equalConstants: Map<string, boolean>;
   /** What takes back each yes among these answers, in their order. */
   readonly taken: (() => void)[];
-  /** Numbers for names of both sides. */
+  /** Numbers for names of both sides' symbol tables, and for those of their dynamic ones. */
   readonly names: NameIds;
+  readonly dynamicNames: NameIds;
   /** What pairing alone tells. */
   readonly known: Known;
   /** New functions that may differ from their old ones, or have none; all others are the same. In order of address. */
   readonly suspects: readonly CodeFunction[];
 }
 
-export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
+/** `space`: what both files are in, if they are in one. */
+export function makeContext(oldImage: ElfImage, newImage: ElfImage, space = Workspace.empty()): Context {
   let suspects: readonly CodeFunction[] | null = null;
   let known: Known | null = null;
-  const names = new NameIds();
+  const names = new NameIds(space);
   const [oldIds, newIds] = [names.of(oldImage.symbolTable), names.of(newImage.symbolTable)];
-  const before = makeSide(oldImage, names);
-  const after = makeSide(newImage, names);
+  const before = makeSide(oldImage, names, space);
+  const after = makeSide(newImage, names, space);
   const unique = (olds: NamedSide['things'], news: NamedSide['things']) =>
     pairUnique(
       { things: olds, table: oldImage.symbolTable, nameIds: oldIds },
@@ -44,6 +48,7 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
       names,
     );
   const context: Context = {
+    space,
     before,
     after,
     functions: pairNamed(
@@ -64,6 +69,7 @@ export function makeContext(oldImage: ElfImage, newImage: ElfImage): Context {
     equalConstants: new Map<string, boolean>(),
     taken: [],
     names,
+    dynamicNames: new NameIds(space),
     get known() {
       known ??= knownFrom(context);
       return known;

@@ -23,8 +23,10 @@ export interface Known {
   readonly learn: (sameConstant: SameConstant) => void;
 }
 
-export function knownFrom(context: Pick<Context, 'before' | 'after' | 'functions' | 'objects' | 'names'>): Known {
-  const { before, after, functions, objects, names } = context;
+export function knownFrom(
+  context: Pick<Context, 'before' | 'after' | 'functions' | 'objects' | 'dynamicNames'>,
+): Known {
+  const { before, after, functions, objects, dynamicNames: names } = context;
   const old: PairNumbers = { functions: functions.newIndexOf, objects: objects.newIndexOf };
   const now: PairNumbers = { functions: ownNumbers(functions), objects: ownNumbers(objects) };
   const versions: VersionNumbers = new Map();
@@ -55,8 +57,10 @@ const ownNumbers = ({ oldIndexOf }: Pick<Context['functions'] | Context['objects
 
 /** The places, but without identities for pairs of objects that are not sure to mean the same. */
 function withoutDoubt(places: Places, isSure: (objectPair: number) => boolean): Places {
-  const identities = places.identities.map((identity) =>
-    identity >= OBJECT && identity < FUNCTION && !isSure(identity - OBJECT) ? 0 : identity,
-  );
+  const identities = places.identities.slice();
+  for (let i = 0; i < identities.length; i++) {
+    const identity = identities[i]!;
+    if (identity >= OBJECT && identity < FUNCTION && !isSure(identity - OBJECT)) identities[i] = 0;
+  }
   return { ...places, identities };
 }

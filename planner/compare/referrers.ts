@@ -42,7 +42,7 @@ function candidates(side: Side, addresses: readonly number[]): Iterable<CodeFunc
   if (!sweepable(loadedRange(side.image))) return side.functions;
   for (const section of codeOf(side.image))
     for (const address of addresses) {
-      const fields = findFields(section, address - Math.max(...BEHIND), address);
+      const fields = findFields(side.space, section, address - Math.max(...BEHIND), address);
       if (fields === null) return side.functions;
       for (const field of fields) {
         const fn = side.functionAt(field);

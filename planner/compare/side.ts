@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** One of the two images with what comparison asks it over and over: functions, objects, and where constants begin. */
 import { instructionAt, instructionCount } from '../core/instruction.js';
+import { Workspace } from '../core/workspace.js';
 import type { ElfImage } from '../elf/image.js';
 import { NameIds } from '../elf/name-ids.js';
 import { orderOf } from '../elf/order.js';
@@ -15,6 +16,7 @@ import { StartMap } from './starts.js';
 
 export interface Side {
   readonly image: ElfImage;
+  readonly space: Workspace;
   readonly functions: Things<CodeFunction>;
   readonly objects: Things<DataObject>;
   readonly functionsNamed: (name: string) => CodeFunction[];
@@ -47,7 +49,7 @@ const LINKER_NAMES: ReadonlySet<string> = new Set(
   'data_start __data_start __dso_handle __TMC_END__ _edata edata __bss_start'.split(' '),
 );
 
-export function makeSide(image: ElfImage, names: NameIds = new NameIds()): Side {
+export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space = Workspace.empty()): Side {
   const ids = names.of(image.symbolTable);
   const functions = readFunctions(image, names);
   const objects = readObjects(image);
@@ -62,6 +64,7 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds()): Side 
   const symbolAt = (index: number) => (index < 0 ? null : image.symbolTable.at(index));
   return {
     image,
+    space,
     functions,
     objects,
     functionAt,

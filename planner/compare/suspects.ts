@@ -33,6 +33,7 @@ export function findSuspects(context: Context): CodeFunction[] {
     return { ...loadedRange(side.image), code: codeOf(side.image), places, single: withoutPartner(side, functions) };
   };
   const swept = sweep(
+    context.space,
     describe(before, known.oldPlaces, known.old),
     describe(after, known.newPlaces, known.now),
     extentsOf(context),

@@ -9,6 +9,10 @@ const PAGE = 65536;
 export interface Core {
   readonly memory: WebAssembly.Memory;
   freeMemory(): number;
+  disagreement(code: number, size: number): number;
+  numberNames(table: number, texts: number, size: number, words: number, count: number): void;
+  findName(table: number, text: number, size: number): number;
+  spreadNames(table: number): void;
   decodeBatch(code: number, ranges: number, count: number, functions: number, rows: number, capacity: number): number;
   sweepPairs(
     old: number,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /**
- * The sweep over two whole texts, as a call: lays both out in a core's memory, runs it once, gives what it found. The memory lives as
- * long as somebody holds a part of the result, which is views of it, not copies.
+ * The sweep over two whole texts, as a call: lays both out in a core's memory, in the workspace that the files are in if they are in one,
+ * runs it once, gives what it found. The memory lives as long as somebody holds a part of the result, which is views of it, not copies.
  */
-import { type Core, grow, instantiate } from './instance.js';
+import { Workspace } from './workspace.js';
 
 /** Words of a side's description, of a pair and of a queue entry; their layouts are written in assembly/sweep.ts. */
-const SIDE_WORDS = 9;
+const SIDE_WORDS = 7;
+const PLACE_WORDS = 4;
 const PAIR_WORDS = 4;
 export const ENTRY_WORDS = 3;
 /** Addresses per entry of Places.blocks. */
@@ -19,6 +20,9 @@ const WIDEST = 2 ** 30;
 /** Memory that is not written to is not there. */
 const MOST_ENTRIES = 2 ** 24;
 const MOST_FIELDS = 2 ** 16;
+const FEW_ENTRIES = 2 ** 16;
+/** What lining up takes. */
+const SPARE = 4096;
 
 export const Verdict = { lookClosely: 1, threadLocal: 2, absolute: 4 } as const;
 
@@ -59,18 +63,19 @@ export interface Swept {
  * of an instruction. Null if there are too many to be of use.
  */
 export function findFields(
+  space: Workspace,
   { address, bytes }: { readonly address: number; readonly bytes: Uint8Array },
   low: number,
   high: number,
 ): Uint32Array | null {
-  const core = instantiate();
-  const memory = new Layout(core.freeMemory());
-  const codeAt = memory.take(bytes.length);
-  const foundAt = memory.take(MOST_FIELDS * 4);
-  grow(core, memory.end);
-  new Uint8Array(core.memory.buffer, codeAt, bytes.length).set(bytes);
-  const count = core.findFields(codeAt, bytes.length, address, low, high - low, foundAt, MOST_FIELDS);
-  return count === MOST_FIELDS ? null : new Uint32Array(core.memory.buffer, foundAt, count);
+  const here = space.hasRoomFor(MOST_FIELDS * 4) && space.holds(bytes) ? space : Workspace.empty();
+  const codeAt = here.addressOf(bytes);
+  const foundAt = here.take(MOST_FIELDS * 4);
+  const count = here.core.findFields(codeAt, bytes.length, address, low, high - low, foundAt, MOST_FIELDS);
+  const found = here.words(foundAt, count).slice();
+  here.words(foundAt, count).fill(0);
+  here.giveBack(foundAt);
+  return count === MOST_FIELDS ? null : found;
 }
 
 /** Whether a side's addresses fit the core. */
@@ -80,79 +85,55 @@ export const sweepable = ({ low, high }: Pick<SweepSide, 'low' | 'high'>): boole
 export const mapStart = (low: number): number => low - (low % 32);
 
 /** `pairs`: old address, old size, new address, new size. Both sides must be sweepable, and functions lie in their code. */
-export function sweep(old: SweepSide, now: SweepSide, pairs: Uint32Array): Swept {
-  const core = instantiate();
-  const memory = new Layout(core.freeMemory());
+export function sweep(space: Workspace, old: SweepSide, now: SweepSide, pairs: Uint32Array): Swept {
   const count = pairs.length / PAIR_WORDS;
-  const sides = [old, now].map((side) => ({ side, at: placeSide(memory, side) })) as [Placed, Placed];
-  const pairsAt = memory.take(pairs.byteLength);
-  const verdictsAt = memory.take(count);
-  const singleAt = sides.map(({ side }) => memory.take(side.single.byteLength));
-  const capacity = Math.min(codeBytes(old), MOST_ENTRIES);
-  const queueAt = memory.take(capacity * ENTRY_WORDS * 4);
-  grow(core, memory.end + 64);
-
-  const { buffer } = core.memory;
-  for (const { side, at } of sides) writeSide(buffer, side, at);
-  new Uint32Array(buffer, pairsAt, pairs.length).set(pairs);
-  const entries = core.sweepPairs(sides[0].at.words, sides[1].at.words, pairsAt, count, verdictsAt, queueAt, capacity);
-  sides.forEach(({ side, at }, i) => {
-    new Uint32Array(buffer, singleAt[i]!, side.single.length).set(side.single);
-    core.listTargets(at.words, singleAt[i]!, side.single.length / 2);
-  });
-  const targets = ({ side, at }: Placed) => new Uint32Array(buffer, at.map, mapWords(side));
+  const capacity = Math.min((codeBytes(old) >>> 3) + FEW_ENTRIES, MOST_ENTRIES);
+  const need = [old, now].reduce((sum, side) => sum + roomFor(space, side), 0);
+  const room = need + pairs.byteLength + count + capacity * ENTRY_WORDS * 4 + SPARE;
+  const here = space.hasRoomFor(room) ? space : Workspace.empty();
+  const [oldAt, newAt] = [placeSide(here, old), placeSide(here, now)];
+  const pairsAt = here.take(pairs.byteLength);
+  const verdictsAt = here.take(count);
+  const queueAt = here.take(capacity * ENTRY_WORDS * 4);
+  writeSide(here, old, oldAt);
+  writeSide(here, now, newAt);
+  here.words(pairsAt, pairs.length).set(pairs);
+  const { core } = here;
+  const entries = core.sweepPairs(oldAt.words, newAt.words, pairsAt, count, verdictsAt, queueAt, capacity);
+  for (const [{ single }, at] of [
+    [old, oldAt],
+    [now, newAt],
+  ] as const)
+    core.listTargets(at.words, at.single, single.length / 2);
   return {
-    verdicts: new Uint8Array(buffer, verdictsAt, count),
-    queue: new Uint32Array(buffer, queueAt, entries * ENTRY_WORDS),
-    oldTargets: targets(sides[0]),
-    newTargets: targets(sides[1]),
+    verdicts: new Uint8Array(here.buffer, verdictsAt, count),
+    queue: here.words(queueAt, entries * ENTRY_WORDS),
+    oldTargets: here.words(oldAt.map, mapWords(old)),
+    newTargets: here.words(newAt.map, mapWords(now)),
   };
 }
 
 /** Targets of one side's functions alone, all of them given as `single`. */
 export function listTargets(side: SweepSide): Uint32Array {
-  const core: Core = instantiate();
-  const memory = new Layout(core.freeMemory());
-  const at = placeSide(memory, side);
-  const singleAt = memory.take(side.single.byteLength);
-  grow(core, memory.end + 64);
-  const { buffer } = core.memory;
-  writeSide(buffer, side, at);
-  new Uint32Array(buffer, singleAt, side.single.length).set(side.single);
-  core.listTargets(at.words, singleAt, side.single.length / 2);
-  return new Uint32Array(buffer, at.map, mapWords(side));
+  const space = Workspace.empty();
+  const at = placeSide(space, side);
+  writeSide(space, side, at);
+  space.core.listTargets(at.words, at.single, side.single.length / 2);
+  return space.words(at.map, mapWords(side));
 }
 
 const codeBytes = ({ code }: SweepSide): number => code.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** Hands out memory from low to high. */
-class Layout {
-  end: number;
-
-  constructor(start: number) {
-    this.end = start;
-  }
-
-  take(bytes: number): number {
-    const at = Math.ceil(this.end / 16) * 16;
-    this.end = at + bytes;
-    return at;
-  }
-}
-
 interface SideAt {
   readonly words: number;
+  /** Where the byte with address 0 would be. */
   readonly code: number;
+  /** The code is not there yet. */
+  readonly copied: boolean;
   readonly map: number;
-  readonly starts: number;
-  readonly ends: number;
-  readonly identities: number;
+  readonly places: number;
   readonly blocks: number;
-}
-
-interface Placed {
-  readonly side: SweepSide;
-  readonly at: SideAt;
+  readonly single: number;
 }
 
 const mapWords = ({ low, high }: SweepSide): number => Math.ceil((high - mapStart(low)) / 32);
@@ -160,37 +141,51 @@ const codeLow = ({ code }: SweepSide): number => code.reduce((low, { address }) 
 const codeHigh = ({ code }: SweepSide): number =>
   code.reduce((high, { address, bytes }) => Math.max(high, address + bytes.length), 0);
 
-function placeSide(memory: Layout, side: SweepSide): SideAt {
-  const { starts } = side.places;
+/** Where the code lies already if it does so as a whole: where the byte with address 0 would be. */
+function codeBase(space: Workspace, { code }: SweepSide): number | null {
+  const [first] = code;
+  if (first === undefined) return null;
+  const base = first.bytes.byteOffset - first.address;
+  const fits = code.every(({ address, bytes }) => space.holds(bytes) && bytes.byteOffset - address === base);
+  return fits ? base : null;
+}
+
+const roomFor = (space: Workspace, side: SweepSide): number =>
+  SPARE +
+  (codeBase(space, side) === null ? Math.max(0, codeHigh(side) - codeLow(side)) : 0) +
+  mapWords(side) * 4 +
+  side.places.starts.length * PLACE_WORDS * 4 +
+  side.places.blocks.byteLength +
+  side.single.byteLength;
+
+function placeSide(space: Workspace, side: SweepSide): SideAt {
+  const base = codeBase(space, side);
+  const low = codeLow(side);
   return {
-    words: memory.take(SIDE_WORDS * 4),
-    code: memory.take(Math.max(0, codeHigh(side) - codeLow(side))),
-    map: memory.take(mapWords(side) * 4),
-    starts: memory.take(starts.byteLength),
-    ends: memory.take(starts.byteLength),
-    identities: memory.take(starts.byteLength),
-    blocks: memory.take(side.places.blocks.byteLength),
+    words: space.take(SIDE_WORDS * 4),
+    code: base ?? space.take(Math.max(0, codeHigh(side) - low)) - low,
+    copied: base === null,
+    map: space.take(mapWords(side) * 4),
+    places: space.take(side.places.starts.length * PLACE_WORDS * 4),
+    blocks: space.take(side.places.blocks.byteLength),
+    single: space.take(side.single.byteLength),
   };
 }
 
-function writeSide(buffer: ArrayBuffer, side: SweepSide, at: SideAt): void {
-  const { places, low, high } = side;
-  const base = codeLow(side);
-  for (const { address, bytes } of side.code) new Uint8Array(buffer, at.code + address - base, bytes.length).set(bytes);
-  const count = places.starts.length;
-  new Uint32Array(buffer, at.starts, count).set(places.starts);
-  new Uint32Array(buffer, at.ends, count).set(places.ends);
-  new Uint32Array(buffer, at.identities, count).set(places.identities);
-  new Uint32Array(buffer, at.blocks, places.blocks.length).set(places.blocks);
-  new Int32Array(buffer, at.words, SIDE_WORDS).set([
-    at.code - base,
-    mapStart(low),
-    high,
-    at.map,
-    count,
-    at.starts,
-    at.ends,
-    at.identities,
-    at.blocks,
-  ]);
+/** Once everything has its place, so that the memory does not move any more. */
+function writeSide(space: Workspace, side: SweepSide, at: SideAt): void {
+  const { places, low, high, code, single } = side;
+  if (at.copied)
+    for (const { address, bytes } of code) new Uint8Array(space.buffer, at.code + address, bytes.length).set(bytes);
+  const { starts, ends, identities, blocks } = places;
+  const rows = space.words(at.places, starts.length * PLACE_WORDS);
+  for (let i = 0; i < starts.length; i++) {
+    rows[i * PLACE_WORDS] = starts[i]!;
+    rows[i * PLACE_WORDS + 1] = ends[i]!;
+    rows[i * PLACE_WORDS + 2] = identities[i]!;
+  }
+  space.words(at.blocks, blocks.length).set(blocks);
+  space.words(at.single, single.length).set(single);
+  const words = [at.code, mapStart(low), high, at.map, starts.length, at.places, at.blocks];
+  new Int32Array(space.buffer, at.words, SIDE_WORDS).set(words);
 }

@@ -31,24 +31,23 @@ export function checkBounds(file: string, fileSize: number, sections: readonly S
     if (section.type !== SHT.symtab && section.type !== SHT.dynsym && section.type !== SHT.verneed) continue;
     const strings = sections[section.link]?.bytes ?? new Uint8Array(0);
     const count = Math.floor(section.bytes.length / step);
-    const names = count * longestIn(strings);
-    if (names > MOST_NAME_BYTES && (step === VERSION || nameBytes(section, strings) > MOST_NAME_BYTES))
+    const isMany = count > 0 && hasLonger(strings, Math.floor(MOST_NAME_BYTES / count));
+    if (isMany && (step === VERSION || nameBytes(section, strings) > MOST_NAME_BYTES))
       fail('SYMBOL', section.name, `names of at most ${MOST_NAME_BYTES} bytes together`, `more in ${count} entries`);
     if (step === SYMBOL && extentOf(section) > MOST_OVER_EACH_OTHER * loaded + 65536)
       fail('SYMBOL', section.name, 'functions and objects beside each other', 'more of them than there are bytes');
   }
 }
 
-/** Length of the longest text. */
-function longestIn(strings: Uint8Array): number {
-  let longest = 0;
-  for (let at = 0; at < strings.length; ) {
-    const end = strings.indexOf(0, at);
-    if (end < 0) return Math.max(longest, strings.length - at);
-    longest = Math.max(longest, end - at);
-    at = end + 1;
+/** Whether a text is longer than `length`: then a stretch of that length has no end in it. Looks at few bytes of many texts. */
+function hasLonger(strings: Uint8Array, length: number): boolean {
+  for (let start = 0; start + length < strings.length; ) {
+    // the last end among the bytes that a text from `start` of this length and its own end would have
+    const end = strings.lastIndexOf(0, start + length);
+    if (end < start) return true;
+    start = end + 1;
   }
-  return longest;
+  return false;
 }
 
 /** Of all names together, counted no further than the limit. */

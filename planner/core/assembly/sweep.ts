@@ -15,14 +15,19 @@
  *   8 end of the loaded addresses
  *  12 map of targets: bit per address from the lowest
  *  16 number of places
- *  20 starts of places, ascending; 24 their ends; 28 their identities, 0 for none
- *  32 for each block of BLOCK addresses from the lowest the last place that starts at or before it, or 0
+ *  20 places by ascending start: start, end, identity, which is 0 for none, and a word that says nothing
+ *  24 for each block of BLOCK addresses from the lowest the last place that starts at or before it, or 0
  */
 import { field } from './batch';
 import * as d from './decode';
 import { differing, i32At, put8, put32, u32At } from './memory';
+import { MEMORY_FIELD, SEGMENT, wordAt } from './quick';
 
 const BLOCK_SHIFT: u32 = 6;
+/** Words of instructions from here on have a long immediate or displacement. */
+const LONG: u32 = 1 << 12;
+const PLACE_BYTES: usize = 16;
+const PLACE_SHIFT: usize = 4;
 /** The place is code: only its start is the same as another's start without looking. */
 const CODE_PLACE: u32 = 0x80000000;
 
@@ -96,23 +101,23 @@ function walk(old: usize, now: usize, a: u32, b: u32, size: u32, pair: u32, queu
   let verdict = IN_STEP;
   let p = oldCode;
   while (p < end) {
-    const length = d.decode(p, end);
-    if (length == 0) {
+    const word = wordAt(p, end);
+    if (word == 0) {
       walked = LOOK_CLOSELY;
       return queue;
     }
-    let differs = differing(p, <usize>(<i32>p + ahead)) & (((<u32>1) << length) - 1);
-    if (differs != 0) {
-      if (d.fieldSize != 0) differs &= ~((((<u32>1) << d.fieldSize) - 1) << d.fieldAt);
-      if (differs != 0) {
-        walked = LOOK_CLOSELY;
-        return queue;
-      }
+    const length = word & 15;
+    const fieldAt = (word >>> 4) & 15;
+    const fieldSize = (word >>> 8) & 7;
+    const differs = differing(p, <usize>(<i32>p + ahead)) & (((<u32>1) << length) - 1);
+    if ((differs & ~((((<u32>1) << fieldSize) - 1) << fieldAt)) != 0) {
+      walked = LOOK_CLOSELY;
+      return queue;
     }
-    if (d.fieldSize != 0) {
+    if (fieldSize != 0) {
       const next: i32 = <i32>(p - oldCode) + <i32>length;
-      const oldOffset: i32 = next + field(p + d.fieldAt, d.fieldSize);
-      const newOffset: i32 = next + field(<usize>(<i32>p + ahead) + d.fieldAt, d.fieldSize);
+      const oldOffset: i32 = next + field(p + fieldAt, fieldSize);
+      const newOffset: i32 = next + field(<usize>(<i32>p + ahead) + fieldAt, fieldSize);
       // a place of the function itself, most often
       if (oldOffset != newOffset || oldOffset < 0 || oldOffset >= <i32>size) {
         const target: u32 = <u32>(<i32>a + oldOffset);
@@ -126,30 +131,36 @@ function walk(old: usize, now: usize, a: u32, b: u32, size: u32, pair: u32, queu
           }
           put32(to, target);
           put32(to + 4, other);
-          put32(to + 8, (pair << 2) | (d.kind == d.MEMORY ? widthClass() : 0));
+          put32(to + 8, (pair << 2) | ((word & MEMORY_FIELD) != 0 ? widthClass(p, end) : 0));
           to += ENTRY_BYTES;
         }
       }
-    } else {
-      if (d.immSize >= 4) {
-        const value = u32At(p + d.immAt);
-        if (value >= low && value < high) verdict |= ABSOLUTE;
-      }
-      if (d.dispSize >= 4) {
-        const value = u32At(p + d.dispAt);
-        if (value >= low && value < high) verdict |= ABSOLUTE;
-      }
+    } else if (word >= LONG) {
+      const immediateAt = (word >>> 12) & 15;
+      const displacementAt = (word >>> 16) & 15;
+      if (immediateAt != 0 && isLoaded(u32At(p + immediateAt), low, high)) verdict |= ABSOLUTE;
+      if (displacementAt != 0 && isLoaded(u32At(p + displacementAt), low, high)) verdict |= ABSOLUTE;
     }
-    // what lies above the thread pointer, the stack protector's canary for one, is libc's
-    if ((d.prefixes & 1) != 0 && (d.dispSize != 4 || i32At(p + d.dispAt) < 0)) verdict |= THREAD_LOCAL;
+    if ((word & SEGMENT) != 0) {
+      const displacementAt = (word >>> 16) & 15;
+      // what lies above the thread pointer, the stack protector's canary for one, is libc's
+      if (displacementAt == 0 || i32At(p + displacementAt) < 0) verdict |= THREAD_LOCAL;
+    }
     p += length;
   }
   walked = verdict;
   return to;
 }
 
+// @ts-ignore: decorator
+@inline
+function isLoaded(value: u32, low: u32, high: u32): bool {
+  return value >= low && value < high;
+}
+
 /** Vector instructions with a VEX or EVEX prefix, and those of the x87, load more than sixteen bytes. */
-function widthClass(): u32 {
+function widthClass(at: usize, end: usize): u32 {
+  d.decode(at, end);
   return d.opcode >= 0x1000 || (d.opcode >= 0xd8 && d.opcode <= 0xdf) || d.opcode == 0x1ae ? 2 : 1;
 }
 
@@ -189,10 +200,12 @@ function mark(side: usize, address: u32, size: u32): void {
   const end: usize = start + size;
   let p = start;
   while (p < end) {
-    const length = d.decode(p, end);
-    if (length == 0) return;
-    if (d.fieldSize != 0) {
-      const offset: i32 = <i32>(p - start) + <i32>length + field(p + d.fieldAt, d.fieldSize);
+    const word = wordAt(p, end);
+    if (word == 0) return;
+    const length = word & 15;
+    const fieldSize = (word >>> 8) & 7;
+    if (fieldSize != 0) {
+      const offset: i32 = <i32>(p - start) + <i32>length + field(p + ((word >>> 4) & 15), fieldSize);
       if (offset < 0 || offset >= <i32>size) markOne(side, <u32>(<i32>address + offset));
     }
     p += length;
@@ -225,12 +238,13 @@ let found: u32 = 0;
 function identityAt(side: usize, address: u32): u32 {
   const low = u32At(side + 4);
   if (address < low || address >= u32At(side + 8)) return 0;
-  const starts: usize = u32At(side + 20);
-  const last = u32At(side + 16) - 1;
-  let place = u32At(u32At(side + 32) + (((address - low) >>> BLOCK_SHIFT) << 2));
-  while (place < last && u32At(starts + ((place + 1) << 2)) <= address) place++;
-  const start = u32At(starts + (place << 2));
-  if (address < start || address >= u32At(u32At(side + 24) + (place << 2))) return 0;
+  const places: usize = u32At(side + 20);
+  const last: usize = places + ((<usize>u32At(side + 16) - 1) << PLACE_SHIFT);
+  const index = u32At(u32At(side + 24) + (((address - low) >>> BLOCK_SHIFT) << 2));
+  let place: usize = places + (<usize>index << PLACE_SHIFT);
+  while (place < last && u32At(place + PLACE_BYTES) <= address) place += PLACE_BYTES;
+  const start = u32At(place);
+  if (address < start || address >= u32At(place + 4)) return 0;
   found = address - start;
-  return u32At(u32At(side + 28) + (place << 2));
+  return u32At(place + 8);
 }

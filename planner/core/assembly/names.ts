@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Names as numbers: a hash table over the texts where they lie. Equal texts get one number, counting up in the order in which they are met.
+ *
+ * The table's description in memory (NAME_WORDS; core/names.ts writes it):
+ *   0 slots: number + 1, or 0 for a free one; open addressing
+ *   4 number of slots less one, which is all ones
+ *   8 rows by number: hash, address of the text, its length, whether there is a dot in it
+ *  12 how many numbers there are
+ */
+import { multiply, put32, u8At, u32At } from './memory';
+
+const ROW_BYTES: usize = 16;
+const START: u32 = 0x811c9dc5;
+const PRIME: u32 = 0x9e3779b1;
+const DOT: u32 = 0x2e;
+const NONE: u32 = 0xffffffff;
+
+/** In `words` the offset of each name in the texts becomes its number; `size` bytes of text at `texts`, and a zero behind the last. */
+export function numberNames(table: usize, texts: usize, size: u32, words: usize, count: i32): void {
+  for (let i: i32 = 0; i < count; i++) {
+    const at: usize = words + (<usize>i << 2);
+    const offset = u32At(at);
+    put32(at, numberOf(table, texts + offset, offset < size ? size - offset : 0, true));
+  }
+}
+
+/** The number of the text at `text`, at most `size` bytes; 0xffffffff if it has none. */
+export function findName(table: usize, text: usize, size: u32): u32 {
+  return numberOf(table, text, size, false);
+}
+
+/** Enters the numbers into new slots. */
+export function spreadNames(table: usize): void {
+  const count = u32At(table + 12);
+  const rows: usize = u32At(table + 8);
+  for (let number: u32 = 0; number < count; number++) {
+    let slot = slotAt(table, u32At(rows + <usize>number * ROW_BYTES));
+    while (u32At(slot) != 0) slot = following(table, slot);
+    put32(slot, number + 1);
+  }
+}
+
+function numberOf(table: usize, text: usize, size: u32, isNew: bool): u32 {
+  let hash = START;
+  let dots: u32 = 0;
+  let length: u32 = 0;
+  // four bytes at once, until one of them is the end
+  for (; length + 4 <= size; length += 4) {
+    const word = u32At(text + length);
+    if (hasZero(word)) break;
+    if (hasZero(word ^ 0x2e2e2e2e)) dots = 1;
+    hash = mixed(hash, word);
+  }
+  for (; length < size; length++) {
+    const byte = u8At(text + length);
+    if (byte == 0) break;
+    if (byte == DOT) dots = 1;
+    hash = mixed(hash, byte);
+  }
+  const rows: usize = u32At(table + 8);
+  let slot = slotAt(table, hash);
+  for (let known = u32At(slot); known != 0; known = u32At(slot)) {
+    const row: usize = rows + <usize>(known - 1) * ROW_BYTES;
+    if (u32At(row) == hash && u32At(row + 8) == length && sameText(u32At(row + 4), text, length)) return known - 1;
+    slot = following(table, slot);
+  }
+  if (!isNew) return NONE;
+  const number = u32At(table + 12);
+  const row: usize = rows + <usize>number * ROW_BYTES;
+  put32(row, hash);
+  put32(row + 4, <u32>text);
+  put32(row + 8, length);
+  put32(row + 12, dots);
+  put32(slot, number + 1);
+  put32(table + 12, number + 1);
+  return number;
+}
+
+// @ts-ignore: decorator
+@inline
+function hasZero(word: u32): bool {
+  return ((word - 0x01010101) & ~word & 0x80808080) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function mixed(hash: u32, value: u32): u32 {
+  const x = multiply(hash ^ value, PRIME);
+  return (x ^ (x >>> 15)) >>> 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function slotAt(table: usize, hash: u32): usize {
+  return u32At(table) + ((hash & u32At(table + 4)) << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function following(table: usize, slot: usize): usize {
+  const slots: usize = u32At(table);
+  return slots + ((((<u32>(slot - slots) >>> 2) + 1) & u32At(table + 4)) << 2);
+}
+
+function sameText(a: usize, b: usize, length: u32): bool {
+  let i: u32 = 0;
+  for (; i + 4 <= length; i += 4) if (u32At(a + i) != u32At(b + i)) return false;
+  for (; i < length; i++) if (u8At(a + i) != u8At(b + i)) return false;
+  return true;
+}
