@@ -16,6 +16,7 @@ export {
   toSafe,
 } from './addresses.js';
 export { type Instruction, instructions, isBranch } from './core/instruction.js';
+export { Workspace } from './core/workspace.js';
 export {
   type Allowance,
   type DataChange,

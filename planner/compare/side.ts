@@ -4,10 +4,10 @@ import { instructionAt, instructionCount } from '../core/instruction.js';
 import { Workspace } from '../core/workspace.js';
 import type { ElfImage } from '../elf/image.js';
 import { NameIds } from '../elf/name-ids.js';
-import { orderOf } from '../elf/order.js';
+import { countBelow, inOrder, orderOf } from '../elf/order.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isLoaded, type Section, SHT_RELA } from '../elf/sections.js';
-import { type ElfSymbol, firstWhere, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
+import { type ElfSymbol, STT_FILE, STT_SECTION, STT_TLS, type SymbolTable } from '../elf/symbols.js';
 import { type CodeFunction, readFunctions, unitOf } from '../match/functions.js';
 import { type DataObject, readObjects } from '../match/objects.js';
 import { pick, type Things } from '../match/things.js';
@@ -39,6 +39,8 @@ export interface Side {
   /** --emit-relocs kept the linker's relocations of this section. */
   readonly keepsRelocations: (section: Section) => boolean;
   readonly labelNamed: (name: string) => ElfSymbol | null;
+  /** PLT stubs and GOT slots of imports by these names, whatever their versions. */
+  readonly linkageOf: (names: ReadonlySet<string>) => number[];
   /** Import → PLT stub, import → GOT slot. */
   readonly stubOf: ReadonlyMap<string, number>;
   readonly slotOf: ReadonlyMap<string, number>;
@@ -60,7 +62,7 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space 
   const labels = lazy(() => readLabels(image));
   const isKept = (section: Section) => section.type === SHT_RELA && !isLoaded(section);
   const kept = lazy(() => new Set(image.sections.filter(isKept).map(({ info }) => info)));
-  const linkage = lazy(() => readLinkage(image, functionAt));
+  const linkage = lazy(() => readLinkage(image, functionAt, () => true));
   const symbolAt = (index: number) => (index < 0 ? null : image.symbolTable.at(index));
   return {
     image,
@@ -88,6 +90,11 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space 
     },
     keepsRelocations: ({ index }) => kept().has(index),
     labelNamed: (name) => symbolAt(lastLabel(image.symbolTable, ids, names.find(name))),
+    linkageOf: (wanted) => {
+      const symbols = withNames(image.dynamicTable, wanted);
+      const found = readLinkage(image, functionAt, (symbol) => symbols.has(symbol));
+      return [...found.stubOf.values(), ...found.slotOf.values()];
+    },
     get stubOf() {
       return linkage().stubOf;
     },
@@ -111,9 +118,10 @@ function endsOf(objects: Things<DataObject>): (address: number) => DataObject | 
   const ends = new Float64Array(objects.length);
   for (let i = 0; i < ends.length; i++) ends[i] = objects.endOf(i);
   const order = orderOf(ends);
+  const sorted = inOrder(ends, order);
   return (address) => {
-    const found = order[firstWhere(order.length, (i) => ends[order[i]!]! > address) - 1];
-    return found !== undefined && ends[found] === address ? objects.at(found) : null;
+    const last = countBelow(sorted, address + 1) - 1;
+    return sorted[last] === address ? objects.at(order[last]!) : null;
   };
 }
 
@@ -136,12 +144,13 @@ function readLabels({ symbolTable: table }: ElfImage) {
   const keys = new Float64Array(count);
   for (let i = 0; i < count; i++) keys[i] = values[labels[i]!]!;
   const order = orderOf(keys);
+  const sorted = inOrder(keys, order);
   return {
     sizeless,
     borders,
     at: (address: number): number => {
-      const found = order[firstWhere(count, (i) => keys[order[i]!]! >= address)];
-      return found !== undefined && keys[found] === address ? labels[found]! : -1;
+      const first = countBelow(sorted, address);
+      return sorted[first] === address ? labels[order[first]!]! : -1;
     },
   };
 }
@@ -160,18 +169,36 @@ function isLabel({ infos, sectionIndices, nameOffsets, strings }: SymbolTable, i
   return strings[name] !== 0x2e || strings[name + 1] !== 0x4c;
 }
 
-function readLinkage(image: ElfImage, functionAt: Side['functionAt']) {
+/** Indices of the symbols with one of these names; not one more name is decoded. */
+function withNames({ count, nameOffsets, strings }: SymbolTable, names: ReadonlySet<string>): Set<number> {
+  const texts = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength);
+  const wanted = [...names].map((name) => Buffer.from(`${name}\0`));
+  const isWanted = (at: number) => wanted.some((name) => texts.subarray(at, at + name.length).equals(name));
+  const symbols = new Set<number>();
+  if (!wanted.some((name) => texts.includes(name))) return symbols;
+  const first = new Set(wanted.map((name) => name[0]));
+  for (let i = 0; i < count; i++) if (first.has(strings[nameOffsets[i]!]) && isWanted(nameOffsets[i]!)) symbols.add(i);
+  return symbols;
+}
+
+/** Of those by a symbol that is wanted. */
+function readLinkage(image: ElfImage, functionAt: Side['functionAt'], isWanted: (symbol: number) => boolean) {
+  const { relocations, stubs } = image;
   const stubOf = new Map<string, number>();
   const slotOf = new Map<string, number>();
-  for (const [stub, slot] of image.stubs) {
+  for (const [stub, slot] of stubs) {
+    const index = relocations.indexOf(slot);
+    if (index < 0 || !isWanted(relocations.symbols[index]!)) continue;
     const name = slotName({ image, functionAt }, slot);
     if (name !== null) stubOf.set(name, stub);
   }
   // the PLT's own slots are filled in at the first call: what they hold until then is good for calls, and for nothing else
   for (const wanted of [R_X86_64.irelative, R_X86_64.globDat])
-    for (const { address } of image.relocations.ofType(wanted)) {
-      const name = slotName({ image, functionAt }, address);
-      if (name !== null) slotOf.set(name, address);
+    for (let i = 0; i < relocations.size; i++) {
+      if (relocations.types[i] !== wanted || !isWanted(relocations.symbols[i]!)) continue;
+      const slot = relocations.addresses[i]!;
+      const name = slotName({ image, functionAt }, slot);
+      if (name !== null) slotOf.set(name, slot);
     }
   return { stubOf, slotOf };
 }

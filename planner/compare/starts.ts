@@ -28,6 +28,9 @@ interface Marked {
 
 export class StartMap {
   readonly #sections: readonly Marked[];
+  /** The section that was marked last, and where the next one begins. */
+  #last: Marked | null = null;
+  #until = 0;
 
   /** `targets`: the sweep's map for this side; without it the functions are decoded once more. */
   constructor(
@@ -71,8 +74,14 @@ export class StartMap {
   }
 
   #mark(address: number): void {
-    const section = this.#sections[this.#indexAbove(address) - 1];
-    if (section === undefined || address >= section.end || section.bits.length === 0) return;
+    // what is marked one after the other is often in one section
+    if (this.#last === null || address < this.#last.start || address >= this.#until) {
+      const index = this.#indexAbove(address);
+      this.#last = this.#sections[index - 1] ?? null;
+      this.#until = this.#sections[index]?.start ?? Number.MAX_SAFE_INTEGER;
+    }
+    const section = this.#last;
+    if (section === null || address >= section.end || section.bits.length === 0) return;
     const bit = address - section.base;
     section.bits[bit >>> 5]! |= 1 << (bit & 31);
   }

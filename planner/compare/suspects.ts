@@ -72,6 +72,7 @@ function extentsOf({ before, after, functions: { oldIndexOf } }: Context): Uint3
 
 const LOOK = 1;
 const FINE = 0;
+const LATELY = 2 ** 16;
 /** Most bytes that an instruction loads, by what the queue says of it; 0: it takes the address. */
 const WIDTHS = [0, 16, 64];
 
@@ -79,7 +80,7 @@ const WIDTHS = [0, 16, 64];
 class Queue {
   readonly #context: Context;
   readonly #swept: Swept;
-  readonly #answers = new Map<number, { readonly address: number; readonly same: boolean }>();
+  readonly #answers = new Answers();
   readonly #old: Reader;
   readonly #now: Reader;
 
@@ -113,16 +114,15 @@ class Queue {
       const [old, now] = this.#context.known.functionPair(pair);
       return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
     }
-    const key = a * 128 + width;
-    const answer = this.#answers.get(key);
-    if (answer?.address === b) return answer.same;
+    const answer = this.#answers.get(a, b, width);
+    if (answer !== null) return answer;
     const same =
       this.#sameInside(a, b) ||
       this.#sameEnd(a, b, pair) ||
       this.#sameContent(a, b, width) ||
       this.#sameByMeaning(a, b, width, pair);
     // who refers matters where an address may be the end of an object
-    if (this.#context.before.objectBefore(a) === null) this.#answers.set(key, { address: b, same });
+    if (this.#context.before.objectBefore(a) === null) this.#answers.set(a, b, width, same);
     return same;
   }
 
@@ -193,15 +193,46 @@ class Queue {
   }
 }
 
+/** Answers that were given lately: many functions refer to one constant. */
+class Answers {
+  readonly #keys = new Float64Array(LATELY);
+  readonly #others = new Float64Array(LATELY);
+  readonly #answers = new Uint8Array(LATELY);
+
+  get(a: number, b: number, width: number): boolean | null {
+    const at = this.#placeOf(a);
+    return this.#keys[at] === a * 128 + width + 1 && this.#others[at] === b ? this.#answers[at] === 1 : null;
+  }
+
+  set(a: number, b: number, width: number, same: boolean): void {
+    const at = this.#placeOf(a);
+    this.#keys[at] = a * 128 + width + 1;
+    this.#others[at] = b;
+    this.#answers[at] = same ? 1 : 0;
+  }
+
+  #placeOf(address: number): number {
+    return (Math.imul(address, 0x9e3779b1) >>> 15) & (LATELY - 1);
+  }
+}
+
 /** Reads one side's constants. */
 class Reader {
   readonly #image: ElfImage;
   readonly #code: readonly Section[];
+  /** Sections that the loader writes to. */
+  readonly #filled = new Set<Section>();
   #section: Section | null = null;
 
   constructor({ image }: Side) {
     this.#image = image;
     this.#code = image.sections.filter(isCode);
+    const { relocations } = image;
+    for (const section of image.sections) {
+      const first = relocations.firstFrom(section.address - 7);
+      if (first < relocations.size && relocations.addresses[first]! < section.address + section.size)
+        this.#filled.add(section);
+    }
   }
 
   /** The section with constants that holds `address`, if it is in the file. */
@@ -223,7 +254,9 @@ class Reader {
     return section !== null && isLinkage(section);
   }
 
+  /** Whether the loader writes there, in the section that was asked for last. */
   isFilled(start: number, end: number): boolean {
+    if (this.#section !== null && !this.#filled.has(this.#section)) return false;
     const { relocations } = this.#image;
     const index = relocations.firstFrom(start - 7);
     return index < relocations.size && relocations.addresses[index]! < end;

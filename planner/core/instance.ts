@@ -7,7 +7,7 @@ import { coreBytes } from './core-bytes.js';
 const PAGE = 65536;
 
 export interface Core {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   freeMemory(): number;
   disagreement(code: number, size: number): number;
   numberNames(table: number, texts: number, size: number, words: number, count: number): void;

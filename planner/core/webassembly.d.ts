@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The part of the WebAssembly API that load.ts uses; without the DOM's types TypeScript knows nothing of it. */
 declare namespace WebAssembly {
-  interface Memory {
-    readonly buffer: ArrayBuffer;
-    grow(pages: number): number;
-  }
   class Module {
     constructor(bytes: Uint8Array);
   }

@@ -8,9 +8,9 @@
  */
 import { type Cursor, cursorOf, type Encoded, readEncoded } from './encoded.js';
 import type { ElfImage } from './image.js';
-import { orderOf } from './order.js';
+import { countBelow, inOrder, orderOf } from './order.js';
 import type { Section } from './sections.js';
-import { firstWhere, stringAt, viewOf } from './symbols.js';
+import { stringAt, viewOf } from './symbols.js';
 
 /** A pointer field: where it is from the start of its record, how it is encoded, and what it says. */
 export interface PointerField extends Encoded {
@@ -98,13 +98,12 @@ class FrameTable {
     }
     const order = orderOf(addresses.subarray(0, count));
     this.#starts = order.map((from) => starts[from]!);
-    this.#addresses = new Float64Array(count);
-    for (let i = 0; i < count; i++) this.#addresses[i] = addresses[order[i]!]!;
+    this.#addresses = inOrder(addresses, order);
     this.personality = [...this.#commons.values()].some((common) => common?.personality != null);
   }
 
   at(address: number): Frame | null {
-    const last = firstWhere(this.#addresses.length, (i) => this.#addresses[i]! > address) - 1;
+    const last = countBelow(this.#addresses, address + 1) - 1;
     return last >= 0 && this.#addresses[last] === address ? this.#read(this.#starts[last]!) : null;
   }
 

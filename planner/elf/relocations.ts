@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Relocation sections: what the loader fills in (.rela.dyn, .rela.plt), and what --emit-relocs keeps (.rela.text). */
 import { ElfError } from './error.js';
-import { orderOf } from './order.js';
+import { countBelow, orderOf } from './order.js';
 import type { Section } from './sections.js';
-import { firstWhere, viewOf } from './symbols.js';
+import { viewOf } from './symbols.js';
 
 export const R_X86_64 = {
   none: 0,
@@ -86,7 +86,7 @@ export class RelocationTable {
 
   /** Index of the first relocation at or above `address`; `size` if there is none. */
   firstFrom(address: number): number {
-    return firstWhere(this.size, (i) => this.addresses[i]! >= address);
+    return countBelow(this.addresses, address);
   }
 
   at(index: number): Relocation {

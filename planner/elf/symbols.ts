@@ -146,14 +146,23 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
   return new SymbolTable(file, table, strings.bytes);
 }
 
-/** True for printable ASCII and NULs alone, as nearly every string table is. */
+/** True for printable ASCII and NULs alone, as nearly every string table is. Four bytes at once. */
 function isPlain(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if ((byte < 0x20 && byte !== 0) || byte > 0x7e) return false;
+  const head = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, (bytes.length - head) >> 2);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    // a byte above 0x7e shows in its highest bit, after adding one; one below 0x20 after taking 0x20 away, and so may its neighbour
+    if (((word | (word + 0x01010101)) & 0x80808080) !== 0) return false;
+    if (((word - 0x20202020) & 0x80808080) === 0) continue;
+    for (let shift = 0; shift < 32; shift += 8) if (!isPlainByte((word >>> shift) & 0xff)) return false;
   }
+  for (let i = 0; i < head; i++) if (!isPlainByte(bytes[i]!)) return false;
+  for (let i = head + words.length * 4; i < bytes.length; i++) if (!isPlainByte(bytes[i]!)) return false;
   return true;
 }
+
+const isPlainByte = (byte: number): boolean => byte === 0 || (byte >= 0x20 && byte <= 0x7e);
 
 /** Version name of every dynamic symbol, by index; null for none. */
 export function readVersions(sections: readonly Section[], count: number): (string | null)[] {

@@ -3,8 +3,9 @@
  * Functions or objects of one image in order of address, in columns. A large program has a hundred thousand of them, of which a patch
  * needs ten: an object is made when somebody looks at one, and the same one from then on.
  */
+
+import { countBelow } from '../elf/order.js';
 import type { Section } from '../elf/sections.js';
-import { firstWhere } from '../elf/symbols.js';
 
 export interface Thing {
   /** Place in the list. */
@@ -64,8 +65,7 @@ export class Things<T extends Thing> implements Iterable<T> {
 
   /** Index of the first that starts above `address`. */
   firstAbove(address: number): number {
-    const { addresses } = this.columns;
-    return firstWhere(this.length, (i) => addresses[i]! > address);
+    return countBelow(this.columns.addresses, address + 1);
   }
 
   /** Index of the last that starts at or before `address`, if it reaches over it; or -1. */

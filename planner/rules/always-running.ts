@@ -140,10 +140,7 @@ function calleeName(side: Side, fn: CodeFunction, call: Instruction): string | n
 }
 
 /** Stubs and slots of what starts threads. */
-const startersOf = (side: Side): number[] =>
-  [...side.stubOf, ...side.slotOf]
-    .filter(([name]) => STARTS.has(name.replace(/@.*/, '')))
-    .map(([, address]) => address);
+const startersOf = (side: Side): number[] => side.linkageOf(new Set(STARTS.keys()));
 
 const calleesOf = (side: Side, fn: CodeFunction): CodeFunction[] =>
   [fn, ...fn.parts].flatMap((part) =>

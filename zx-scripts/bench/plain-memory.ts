@@ -65,6 +65,14 @@ export const put8 = (at: number, value: number): void => view.setUint8(at, value
 export const multiply = (a: number, b: number): number => Math.imul(a, b);
 export const freeMemory = (): number => FIRST + constants.length;
 
+export function holdsAny(at: number, wanted: number, span: number): boolean {
+  for (let i = 0; i < 16; i++) {
+    const beyond = view.getInt32(at + i, true) - (wanted - i);
+    if (beyond >= 0 && beyond <= span) return true;
+  }
+  return false;
+}
+
 export function differing(a: number, b: number): number {
   let mask = 0;
   for (let word = 0; word < 16; word += 4) {

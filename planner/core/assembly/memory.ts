@@ -54,6 +54,24 @@ export function differing(a: usize, b: usize): u32 {
   return i8x16.bitmask(i8x16.ne(v128.load(a), v128.load(b)));
 }
 
+/** Whether one of the sixteen fields of four bytes from `at` on holds `wanted`, less its distance from `at`, or up to `span` more. */
+// @ts-ignore: decorator
+@inline
+export function holdsAny(at: usize, wanted: i32, span: u32): bool {
+  const most = i32x4.splat(<i32>span);
+  const first = i32x4.sub(i32x4.splat(wanted), i32x4(0, 4, 8, 12));
+  const one = i32x4.splat(1);
+  let least = first;
+  let found = i32x4.le_u(i32x4.sub(v128.load(at), least), most);
+  least = i32x4.sub(least, one);
+  found = v128.or(found, i32x4.le_u(i32x4.sub(v128.load(at, 1), least), most));
+  least = i32x4.sub(least, one);
+  found = v128.or(found, i32x4.le_u(i32x4.sub(v128.load(at, 2), least), most));
+  least = i32x4.sub(least, one);
+  found = v128.or(found, i32x4.le_u(i32x4.sub(v128.load(at, 3), least), most));
+  return v128.any_true(found);
+}
+
 /** The low 32 bits of a product. */
 // @ts-ignore: decorator
 @inline

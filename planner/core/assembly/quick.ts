@@ -58,19 +58,21 @@ export function quick(at: usize): u32 {
   const wide: u32 = rex & (byte >>> 3);
   p += rex;
   byte = u8At(p++);
-  let lea: u32 = 0;
+  let address: u32 = 0;
   let follows: u32 = 0;
   if (byte == 0x0f) {
     byte = u8At(p++);
     // moves of control registers have no form in memory, SSE4a has immediates of its own
     if ((byte & 0xfc) == 0x20 || byte == 0x78) return 0;
     follows = u8At(MAP1 + byte);
+    // a nop loads nothing
+    address = byte == 0x1f ? 1 : 0;
   } else {
     // groups of which some have an immediate, and XOP
     if ((byte & 0xfe) == 0xf6 || byte == 0x8f) return 0;
     follows = u8At(MAP0 + byte);
     if (byte == 0xc7 && u8At(p) == 0xf8) return 0;
-    lea = byte == 0x8d ? 1 : 0;
+    address = byte == 0x8d ? 1 : 0;
   }
   const what: u32 = follows & 15;
   if (what > 6) return 0;
@@ -92,7 +94,7 @@ export function quick(at: usize): u32 {
   const branch: u32 = what > 4 ? 1 : 0;
   let word = <u32>(p - at);
   word |= branch != 0 ? (immediateAt << 4) | (size << 8) : relative != 0 ? (displacementAt << 4) | (4 << 8) : 0;
-  word |= relative != 0 && lea == 0 ? MEMORY_FIELD : 0;
+  word |= relative != 0 && address == 0 ? MEMORY_FIELD : 0;
   word |= branch == 0 && size >= 4 ? immediateAt << 12 : 0;
   word |= displacement == 4 && relative == 0 ? displacementAt << 16 : 0;
   return word;

@@ -20,7 +20,7 @@
  */
 import { field } from './batch';
 import * as d from './decode';
-import { differing, i32At, put8, put32, u32At } from './memory';
+import { differing, holdsAny, i32At, put8, put32, u32At } from './memory';
 import { MEMORY_FIELD, SEGMENT, wordAt } from './quick';
 
 const BLOCK_SHIFT: u32 = 6;
@@ -182,7 +182,14 @@ export function findFields(
   // what a field at offset 0 must hold to lead to `low`
   let wanted: i32 = <i32>low - <i32>address - 4;
   const end: usize = code + size;
-  for (let p = code; p + 4 <= end; p++) {
+  for (let p = code; p + 4 <= end; ) {
+    if (!holdsAny(p, wanted, span)) {
+      p += 16;
+      wanted -= 16;
+      continue;
+    }
+    const until: usize = p + 16 < end - 3 ? p + 16 : end - 3;
+    for (; p < until; p++) {
     const beyond: i32 = i32At(p) - wanted;
     if (beyond >= 0 && beyond <= <i32>span) {
       if (count == capacity) return count;
@@ -190,6 +197,7 @@ export function findFields(
       count++;
     }
     wanted--;
+    }
   }
   return count;
 }
