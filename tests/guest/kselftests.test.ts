@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // guest: plain debug
-// timeout: 1200
+// timeout: 2400
 // The kernel's selftests of views, each case a test of its own. The programs run before the tests are declared: only their
 // output says which cases there are. The Makefile says which programs there must be.
 

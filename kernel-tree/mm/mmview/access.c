@@ -35,24 +35,39 @@ static struct mmview *view_of(struct task_struct *task, struct mm_struct *mm)
 }
 
 /*
- * Write those of @len bytes at @addr, all in one page, whose place in @view's
- * override is in the state @changed. mmviews->mutex is held. False: there was
- * no memory for a copy.
+ * @view's override, in a form that may be written, if any of @len bytes at
+ * @addr, all in one page, are in the state @changed there; NULL if not.
+ * mmviews->mutex is held. -ENOMEM: there is no memory for a copy.
+ */
+static struct mmview_override *writable(struct mmview *view, unsigned long addr,
+					size_t len, bool changed)
+{
+	unsigned long start = offset_in_page(addr);
+	unsigned long end = start + len;
+	struct mmview_override *override;
+
+	override = mmview_override(view, addr & PAGE_MASK);
+	if (!override ||
+	    (changed ? find_next_bit(override->changed, end, start) :
+		       find_next_zero_bit(override->changed, end, start)) >= end)
+		return NULL;
+	return mmview_override_unshare(view, override);
+}
+
+/*
+ * Write those of the bytes that are in the state @changed. False: there was no
+ * memory for a copy.
  */
 static bool write_override(struct mmview *view, unsigned long addr,
 			   const void *buf, size_t len, bool changed)
 {
+	struct mmview_override *override = writable(view, addr, len, changed);
 	unsigned int offset = offset_in_page(addr);
-	struct mmview_override *override;
 	u8 *to;
 	size_t i;
 
-	override = mmview_override(view, addr & PAGE_MASK);
-	if (!override)
-		return true;
-	override = mmview_override_unshare(view, override);
-	if (IS_ERR(override))
-		return false;
+	if (IS_ERR_OR_NULL(override))
+		return !override;
 	to = page_address(override->page);
 	for (i = 0; i < len; i++)
 		if (test_bit(offset + i, override->changed) == changed)
@@ -61,8 +76,29 @@ static bool write_override(struct mmview *view, unsigned long addr,
 }
 
 /*
+ * @len bytes at @addr, all in one page, are about to be written in the base:
+ * find the memory that views need to follow while nothing has changed yet.
+ * mmviews->mutex is held from here to mmview_base_written().
+ */
+int mmview_base_will_be_written(struct mmviews *mmviews, unsigned long addr,
+				size_t len)
+{
+	struct mmview *view;
+	u64 id = U64_MAX;
+	int err = 0;
+
+	while (!err && (view = mmview_next(mmviews, id))) {
+		id = view->id;
+		err = PTR_ERR_OR_ZERO(writable(view, addr, len, false));
+		mmview_put(view);
+	}
+	return err;
+}
+
+/*
  * @len bytes at @addr, all in one page, are now these in the base. Views whose
- * overrides surround them follow. mmviews->mutex is held.
+ * overrides surround them follow. Who forks in between and leaves no memory for
+ * another copy has the old bytes in it.
  */
 void mmview_base_written(struct mmviews *mmviews, unsigned long addr,
 			 const void *buf, size_t len)
@@ -98,7 +134,7 @@ static size_t access_page(struct mmview *view, struct mm_struct *mm,
 {
 	struct mmview_override *override = NULL;
 	size_t done = 0, run;
-	bool own;
+	bool own, to_text;
 
 	if (view)
 		override = mmview_override_get(view, addr & PAGE_MASK);
@@ -115,11 +151,15 @@ static size_t access_page(struct mmview *view, struct mm_struct *mm,
 			done += run;
 			continue;
 		}
+		to_text = (gup_flags & FOLL_FORCE) && (gup_flags & FOLL_WRITE);
+		if (to_text && mmview_base_will_be_written(mm->mmviews,
+							   addr + done, run))
+			break;
 		run = access_remote_vm(mm, addr + done, buf + done, run,
 				       gup_flags);
 		if (!run)
 			break;
-		if (gup_flags & FOLL_FORCE && gup_flags & FOLL_WRITE)
+		if (to_text)
 			mmview_base_written(mm->mmviews, addr + done,
 					    buf + done, run);
 		done += run;

@@ -6,6 +6,7 @@
  * memory cgroups treat it as any other memory of the program, with no code of
  * ours. Its code part is mapped r-x and written as a debugger would write it.
  */
+#include <linux/highmem.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
@@ -106,10 +107,7 @@ free:
 	return err;
 }
 
-/*
- * Memory that is locked is there before it is used. If it cannot be, the view
- * is of no use to this process; its end takes the arena away.
- */
+/* Memory that is locked is there before it is used. */
 static int fill_locked(struct mm_struct *mm, unsigned long addr,
 		       unsigned long size)
 {
@@ -129,6 +127,48 @@ static int fill_locked(struct mm_struct *mm, unsigned long addr,
 		cond_resched();
 	}
 	return got == 1 ? 0 : -ENOMEM;
+}
+
+/* The code's part, then the data's. An error: what is there has to go again. */
+static int map_both(struct mmview *view, struct mm_struct *mm,
+		    unsigned long addr, const struct mmview_map *map)
+{
+	int err = map_part(mm, addr, map->code_size, VM_READ | VM_EXEC);
+
+	if (err)
+		return err;
+	/* From here on the view's end takes away what is there. */
+	view->arena_start = addr;
+	view->arena_code = map->code_size;
+	view->arena_end = addr + map->code_size;
+	if (!map->data_size)
+		return 0;
+	err = map_part(mm, view->arena_end, map->data_size, VM_READ | VM_WRITE);
+	if (!err)
+		view->arena_end += map->data_size;
+	return err;
+}
+
+/* mmap_lock is held for writing. */
+static void unmap(struct mmview *view, struct mm_struct *mm)
+{
+	if (!view->arena_start)
+		return;
+	/* Without memory even for this, the view's end takes it away. */
+	if (do_munmap(mm, view->arena_start,
+		      view->arena_end - view->arena_start, NULL))
+		return;
+	view->arena_start = 0;
+	view->arena_code = 0;
+	view->arena_end = 0;
+}
+
+/* There is an arena that is of no use: take it back. */
+void mmview_arena_undo(struct mmview *view, struct mm_struct *mm)
+{
+	mmap_write_lock(mm);
+	unmap(view, mm);
+	mmap_write_unlock(mm);
 }
 
 /* mmviews->mutex is held, the view is not sealed. */
@@ -156,25 +196,39 @@ int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
 	err = -ENOSPC;
 	if (!addr)
 		goto unlock;
-	err = map_part(mm, addr, map->code_size, VM_READ | VM_EXEC);
+	err = map_both(view, mm, addr, map);
 	if (err)
 		goto unlock;
-	/* From here on the view's end takes away what is there. */
-	view->arena_start = addr;
-	view->arena_code = map->code_size;
-	view->arena_end = addr + map->code_size;
-	if (map->data_size) {
-		err = map_part(mm, view->arena_end, map->data_size,
-			       VM_READ | VM_WRITE);
-		if (err)
-			goto unlock;
-		view->arena_end += map->data_size;
-	}
 	map->code_addr = addr;
 	map->data_addr = addr + map->code_size;
 unlock:
 	mmap_write_unlock(mm);
-	return err ?: fill_locked(mm, addr, size);
+	if (!err)
+		err = fill_locked(mm, addr, size);
+	if (err)
+		mmview_arena_undo(view, mm);
+	return err;
+}
+
+/* @len bytes at @addr, all in one page of the arena. */
+int mmview_arena_write(struct mm_struct *mm, unsigned long addr,
+		       const void *buf, size_t len)
+{
+	struct vm_area_struct *vma;
+	struct page *page;
+
+	if (mmview_make_room())
+		return -ENOMEM;
+	mmap_read_lock(mm);
+	page = get_user_page_vma_remote(mm, addr, FOLL_WRITE | FOLL_FORCE,
+					&vma);
+	if (!IS_ERR(page)) {
+		memcpy_to_page(page, offset_in_page(addr), buf, len);
+		set_page_dirty_lock(page);
+		put_page(page);
+	}
+	mmap_read_unlock(mm);
+	return PTR_ERR_OR_ZERO(page);
 }
 
 /*

@@ -3,6 +3,7 @@
  * The two system calls and the view's descriptor.
  */
 #include <linux/anon_inodes.h>
+#include <linux/cpufeature.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
 #include <linux/fs.h>
@@ -17,7 +18,6 @@
 #include <linux/slab.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
-#include <asm/cpufeature.h>
 #include "internal.h"
 
 /* What a descriptor refers to: a view, and the process it was opened for. */
@@ -138,12 +138,9 @@ static int write_page(struct mmview *view, struct mm_struct *mm,
 {
 	if (addr >= TASK_SIZE_MAX)
 		return -EFAULT;
-	if (!mmview_in_arena(view, addr))
-		return mmview_override_write(view, mm, addr, buf, len);
-	if (mmview_make_room())
-		return -ENOMEM;
-	return access_remote_vm(mm, addr, (void *)buf, len,
-				FOLL_WRITE | FOLL_FORCE) == len ? 0 : -EFAULT;
+	return mmview_in_arena(view, addr) ?
+		mmview_arena_write(mm, addr, buf, len) :
+		mmview_override_write(view, mm, addr, buf, len);
 }
 
 static ssize_t mmview_fop_write(struct file *file, const char __user *buf,
@@ -199,7 +196,10 @@ static long ioctl_map(struct mmview *view, struct mm_struct *mm,
 	err = mmview_arena_map(view, mm, &map);
 	if (err)
 		return err;
-	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : 0;
+	if (!copy_to_user(arg, &map, sizeof(map)))
+		return 0;
+	mmview_arena_undo(view, mm);
+	return -EFAULT;
 }
 
 /* Takes over @ranges. */

@@ -9,59 +9,81 @@
  * ones in place, running ones by an interrupt on their CPU.
  */
 #include <linux/highmem.h>
+#include <linux/mmu_context.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/smp.h>
-#include <asm/mmu_context.h>
 #include <asm/mmview.h>
 #include "internal.h"
+
+/* One fold, and the pages of the base that it has pinned. */
+struct fold {
+	struct mmview *view;
+	struct mm_struct *mm;
+	struct page **pages;
+	unsigned int room, nr;
+};
+
+/*
+ * Make the base's page private to the process now, by writing to it what it
+ * holds, and let nothing take it away: it is pinned. And let other views that
+ * have a page of their own there be able to follow. So all that can fail for
+ * want of memory does so here, before anything has changed.
+ */
+static int prepare(struct fold *fold, struct mmview_override *override)
+{
+	unsigned int start, end;
+	struct page *page;
+	int err;
+
+	if (fold->nr == fold->room || mmview_make_room())
+		return -ENOMEM;
+	for_each_set_bitrange(start, end, override->changed, PAGE_SIZE) {
+		err = mmview_base_will_be_written(fold->view->mmviews,
+						  override->addr + start,
+						  end - start);
+		if (err)
+			return err;
+	}
+	mmap_read_lock(fold->mm);
+	err = pin_user_pages_remote(fold->mm, override->addr, 1,
+				    FOLL_WRITE | FOLL_FORCE, &page, NULL);
+	mmap_read_unlock(fold->mm);
+	if (err != 1)
+		return -ENOMEM;
+	fold->pages[fold->nr++] = page;
+	return 0;
+}
 
 /*
  * Each run of changed bytes, and no others: breakpoints nearby stay. Other
  * views that have a page of their own there follow, in what they have not
  * changed themselves.
  */
-static int write_override(struct mm_struct *mm,
-			  struct mmview_override *override)
+static int write_override(struct fold *fold, struct mmview_override *override)
 {
 	unsigned int start, end;
 
 	for_each_set_bitrange(start, end, override->changed, PAGE_SIZE) {
 		void *from = page_address(override->page) + start;
 
-		if (access_remote_vm(mm, override->addr + start, from,
+		if (access_remote_vm(fold->mm, override->addr + start, from,
 				     end - start, FOLL_WRITE | FOLL_FORCE) !=
 		    end - start)
 			return -EFAULT;
-		mmview_base_written(mm->mmviews, override->addr + start, from,
-				    end - start);
+		mmview_base_written(fold->view->mmviews, override->addr + start,
+				    from, end - start);
 	}
 	return 0;
 }
 
-/*
- * Make the base's page private to the process now, by writing to it what it
- * holds: all that can fail does so here, before anything has changed.
- */
-static int make_private(struct mm_struct *mm, struct mmview_override *override)
+typedef int override_fn(struct fold *fold, struct mmview_override *override);
+
+static int each_override(struct fold *fold, override_fn *what)
 {
-	unsigned long addr = override->addr;
-	u8 byte;
-
-	if (mmview_make_room())
-		return -ENOMEM;
-	return access_remote_vm(mm, addr, &byte, 1, FOLL_FORCE) == 1 &&
-	       access_remote_vm(mm, addr, &byte, 1,
-				FOLL_WRITE | FOLL_FORCE) == 1 ? 0 : -ENOMEM;
-}
-
-typedef int (*override_fn)(struct mm_struct *mm,
-			   struct mmview_override *override);
-
-static int for_each_override(struct mmview *view, struct mm_struct *mm,
-			     override_fn what)
-{
+	struct mmview *view = fold->view;
 	struct mmview_override *override;
 	unsigned long index;
 	int err;
@@ -69,12 +91,32 @@ static int for_each_override(struct mmview *view, struct mm_struct *mm,
 	xa_for_each(&view->overrides, index, override) {
 		if (xa_get_mark(&view->overrides, index, MMVIEW_GONE))
 			continue;
-		err = what(mm, override);
+		err = what(fold, override);
 		/* Unmapped meanwhile: then it is gone, too. */
 		if (err && !xa_get_mark(&view->overrides, index, MMVIEW_GONE))
 			return err;
 	}
 	return 0;
+}
+
+static int write_overrides(struct mmview *view, struct mm_struct *mm)
+{
+	struct fold fold = {
+		.view = view,
+		.mm = mm,
+		.room = mmview_count_overrides(view),
+	};
+	int err;
+
+	fold.pages = kvmalloc_array(fold.room, sizeof(*fold.pages), MMVIEW_GFP);
+	if (!fold.pages)
+		return -ENOMEM;
+	err = each_override(&fold, prepare);
+	if (!err)
+		err = each_override(&fold, write_override);
+	unpin_user_pages(fold.pages, fold.nr);
+	kvfree(fold.pages);
+	return err;
 }
 
 static void leave(struct mmview_root *root)
@@ -136,9 +178,7 @@ int mmview_fold(struct mmview *view, struct mm_struct *mm)
 		return 0;
 	if (!mmview_complete(view))
 		return -EBUSY;
-	err = for_each_override(view, mm, make_private);
-	if (!err)
-		err = for_each_override(view, mm, write_override);
+	err = write_overrides(view, mm);
 	if (err)
 		return err;
 	WRITE_ONCE(view->folded, true);

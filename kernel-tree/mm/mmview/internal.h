@@ -246,12 +246,17 @@ void mmview_free_overrides(struct mmview *view);
 unsigned int mmview_count_overrides(struct mmview *view);
 
 /* access.c */
+int mmview_base_will_be_written(struct mmviews *mmviews, unsigned long addr,
+				size_t len);
 void mmview_base_written(struct mmviews *mmviews, unsigned long addr,
 			 const void *buf, size_t len);
 
 /* arena.c */
 int mmview_arena_map(struct mmview *view, struct mm_struct *mm,
 		     struct mmview_map *map);
+void mmview_arena_undo(struct mmview *view, struct mm_struct *mm);
+int mmview_arena_write(struct mm_struct *mm, unsigned long addr,
+		       const void *buf, size_t len);
 void mmview_arena_unmap(struct mmview *view);
 static inline bool mmview_in_arena(struct mmview *view, unsigned long addr)
 {

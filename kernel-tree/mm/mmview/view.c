@@ -4,6 +4,7 @@
  * tasks, freed by a work item when nobody is left.
  */
 #include <linux/debugfs.h>
+#include <linux/mmu_context.h>
 #include <linux/mmu_notifier.h>
 #include <linux/proc_fs.h>
 #include <linux/ptrace.h>
@@ -13,7 +14,6 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <asm/mmu_context.h>
 #include <asm/mmview.h>
 #include "internal.h"
 
@@ -84,7 +84,7 @@ static bool runs_a_task(int cpu, void *unused)
 
 static void pass_a_barrier(void *unused)
 {
-	smp_mb();
+	smp_mb();	/* pairs with mmview_invalidate_start()'s barrier() */
 }
 
 /*

@@ -161,5 +161,6 @@ int main(void)
 		{ "clone with few and with many mappings", cost_does_not_depend_on_mappings },
 	};
 
+	mmview_case_timeout_s = 600;	/* it forks 512 MiB, maybe on a busy machine */
 	MMVIEW_MAIN(cases);
 }

@@ -444,6 +444,20 @@ static int map_errors(void)
 	return 0;
 }
 
+/* The answer cannot be written: then there is no arena, and the next one may be. */
+static int map_into_read_only_memory(void)
+{
+	struct mmview_map *map = (void *)data_map_at(NULL, 1);
+
+	setup(true);
+	*map = (struct mmview_map){ (uintptr_t)code, (uintptr_t)code + PAGE, PAGE, PAGE, 0, 0 };
+	CHECK(!mprotect(map, PAGE, PROT_READ));
+	REFUSED(ioctl(view, MMVIEW_IOC_MAP, map), EFAULT);
+	CHECK(!mprotect(map, PAGE, PROT_READ | PROT_WRITE));
+	CHECK(!ioctl(view, MMVIEW_IOC_MAP, map));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct mmview_case cases[] = {
@@ -462,6 +476,7 @@ int main(int argc, char **argv)
 		{ "mmview_migrate seals", migrate_seals },
 		{ "GUARD, STATE and unknown ioctls: EINVAL, EFAULT, ENOTTY", ioctl_errors },
 		{ "MAP: EINVAL, ENOSPC", map_errors },
+		{ "MAP with a read-only argument: EFAULT", map_into_read_only_memory },
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "--pause"))

@@ -31,6 +31,7 @@
 #include "mmview_util.h"
 
 int mmview_case_timeout_s = 120;
+const char *mmview_case_name;
 
 int sys_mmview_clone(int pidfd, unsigned int flags)
 {
@@ -75,8 +76,9 @@ void mmview_fail(const char *file, int line, const char *what, int err, const ch
 	int n;
 
 	/* One write: threads and processes fail at the same time. */
-	n = snprintf(text, sizeof(text), "# %s:%d: pid %d tid %d: not true: %s (errno %d, %s) ", file,
-		     line, getpid(), sys_gettid(), what, err, strerror(err));
+	n = snprintf(text, sizeof(text),
+		     "# %s:%d: pid %d tid %d: not true: %s (errno %d, %s) ", file, line, getpid(),
+		     sys_gettid(), what, err, strerror(err));
 	n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
 	va_start(args, format);
 	n += vsnprintf(text + n, sizeof(text) - n, format, args);
@@ -134,6 +136,7 @@ static int run_in_child(void *arg)
 	const struct mmview_case *c = arg;
 
 	setpgid(0, 0);
+	mmview_case_name = c->name;
 	return c->run();
 }
 

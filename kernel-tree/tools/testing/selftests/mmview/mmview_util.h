@@ -47,6 +47,7 @@ struct mmview_case {
  * environment's MMVIEW_CASE, part of a name, leaves out the other cases.
  */
 extern int mmview_case_timeout_s;
+extern const char *mmview_case_name;	/* in a case: which one it is */
 void mmview_main(const struct mmview_case *cases, unsigned int nr) __attribute__((noreturn));
 #define MMVIEW_MAIN(cases) mmview_main(cases, sizeof(cases) / sizeof((cases)[0]))
 
