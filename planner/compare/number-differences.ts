@@ -11,6 +11,7 @@ import { viewOf } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { constantBytes, textAt } from './constants.js';
 import type { Context } from './context.js';
+import { distanceTableAt } from './distance-tables.js';
 import { instructionsOf, referenceOf } from './instructions.js';
 import { sameBytes, sameReference } from './references.js';
 import { referentAt } from './referent.js';
@@ -142,6 +143,7 @@ function changedConstant(context: Context, a: CodeFunction, x: Instruction, b: C
   const [from, to] = [referenceOf(a, x), referenceOf(b, y)];
   const isConstant = (side: Side, address: number) => referentAt(side, address).kind === 'constant';
   if (!isConstant(before, from.address) || !isConstant(after, to.address)) return null;
+  if (distanceTableAt(before, from.address, a) !== null || distanceTableAt(after, to.address, b) !== null) return null;
   const size = constantBytes(before, from).length;
   if (from.loaded !== to.loaded || size !== constantBytes(after, to).length || size > MOST_CONSTANT) return null;
   const number = (side: Side, address: number): number | null => {

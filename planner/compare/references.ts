@@ -13,6 +13,7 @@ import { type CodeFunction, indexAt } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { constantBytes, jumpTableAt } from './constants.js';
 import type { Context } from './context.js';
+import { distanceTableAt } from './distance-tables.js';
 import { type Referent, referentAt } from './referent.js';
 import { type Side, uses } from './side.js';
 
@@ -156,12 +157,24 @@ function sameConstant(context: Context, a: Reference, b: Reference): boolean {
       return true;
     }
   }
+  if (a.from !== null && b.from !== null && !a.loaded && !b.loaded) {
+    const old = distanceTableAt(before, a.address, a.from);
+    const now = distanceTableAt(after, b.address, b.from);
+    if ((old === null) !== (now === null)) return false;
+    if (old !== null && now !== null)
+      return (
+        old.targets.length === now.targets.length &&
+        old.targets.every((target, i) => sameReference(context, pointer(target), pointer(now.targets[i]!)))
+      );
+  }
   const old = constantBytes(before, a);
   const now = constantBytes(after, b);
   if (old.length !== now.length) return false;
   const key = `${a.address} ${b.address} ${old.length}`;
   return answered(context, context.equalConstants, key, () => sameBytes(context, a.address, b.address, old.length));
 }
+
+const pointer = (address: number): Reference => ({ from: null, address, loaded: false });
 
 function sameTarget(context: Context, a: number, b: number): boolean {
   const old = context.before.functionAt(a);

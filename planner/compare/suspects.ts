@@ -15,6 +15,7 @@ import type { CodeFunction } from '../match/functions.js';
 import { pick } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
 import type { Context } from './context.js';
+import { distanceTableAt } from './distance-tables.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
@@ -113,6 +114,12 @@ class Queue {
     if (width === 0 && (this.#old.isTable(a) || this.#now.isTable(b))) {
       const [old, now] = this.#context.known.functionPair(pair);
       return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
+    }
+    if (width === 0 && (this.#old.leadsToConstant(a) || this.#now.leadsToConstant(b))) {
+      const [old, now] = this.#context.known.functionPair(pair);
+      const { before, after } = this.#context;
+      if (distanceTableAt(before, a, old) !== null || distanceTableAt(after, b, now) !== null)
+        return this.#sameByMeaning(a, b, width, pair);
     }
     const answer = this.#answers.get(a, b, width);
     if (answer !== null) return answer;
@@ -269,8 +276,19 @@ class Reader {
     return this.#code.some((section) => to >= section.address && to <= section.address + section.size);
   }
 
+  /** What is at `address` could be a distance that leads from there to a constant, as a small number could be. */
+  leadsToConstant(address: number): boolean {
+    if (address % 4 !== 0 || this.constantAt(address) === null) return false;
+    const to = this.entryAt(address, 0);
+    if (to === address || to < 0) return false;
+    const section = sectionAt(this.#image, to);
+    return section !== null && isConstant(section);
+  }
+
+  /** -1 if there is none in the file. */
   entryAt(table: number, offset: number): number {
-    const section = this.constantAt(table)!;
+    const section = this.constantAt(table);
+    if (section === null) return -1;
     const at = table - section.address + offset;
     if (at + 4 > section.bytes.length) return -1;
     const { bytes } = section;

@@ -6,6 +6,7 @@
  * that of the old entry, which leads on to the new body.
  */
 import { jumpTableAt } from '../compare/constants.js';
+import { distanceTableAt } from '../compare/distance-tables.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
 import { R_X86_64 } from '../elf/relocations.js';
@@ -155,7 +156,12 @@ export class Binder {
     if (reference.from !== null && !reference.loaded) {
       const table = jumpTableAt(after, reference.address, reference.from);
       if (table)
-        return this.#copier.jumpTable(reference.address, table, reference.from, (address) => this.codePlace(address));
+        return this.#copier.table(reference.address, table, reference.from, (address) => this.codePlace(address));
+      const distances = distanceTableAt(after, reference.address, reference.from);
+      if (distances)
+        return this.#copier.table(reference.address, distances, reference.from, (address) =>
+          this.bind({ from: null, address, loaded: false }, { ...place, direct: false }),
+        );
     }
     return this.#copier.constant(reference, place);
   }
@@ -214,10 +220,12 @@ export class Binder {
   }
 
   #unresolved(referent: Referent, place: Place): null {
+    // of code that can be moved every reference is known from its instructions
+    const advice = this.plan.context.after.image.kind === 'exec' ? 'build both with -Wl,--emit-relocs or ' : '';
     return this.refuse(
       'REFERENCE_UNRESOLVED',
       place.fn?.name ?? null,
-      `${place.at} refers to ${describe(referent)}, which the old file does not have; build both with -Wl,--emit-relocs or leave the function as it was`,
+      `${place.at} refers to ${describe(referent)}, which the old file does not have; ${advice}leave the function as it was`,
     );
   }
 }

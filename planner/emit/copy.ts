@@ -5,6 +5,7 @@
  * Each address is copied once. Texts are gathered in one section and are one if they are equal.
  */
 import { constantSize, type JumpTable } from '../compare/constants.js';
+import type { DistanceTable } from '../compare/distance-tables.js';
 import type { Reference } from '../compare/references.js';
 import { bytesAt, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
@@ -128,15 +129,21 @@ export class DataCopier {
     return last;
   }
 
-  /** Entries are distances from the table to code; they become relocations against the code in the patch. */
-  jumpTable(address: number, table: JumpTable, fn: CodeFunction, codePlace: (address: number) => Binding): Binding {
-    return this.#once(`jump table ${address}`, () => {
+  /** Entries are distances from the table to code or constants; they become relocations against what these are in the patch. */
+  table(
+    address: number,
+    { targets }: JumpTable | DistanceTable,
+    fn: CodeFunction,
+    bind: (address: number) => Binding | null,
+  ): Binding {
+    return this.#once(`table ${address}`, () => {
       const name = `.rodata.switch.${fn.name}`;
-      const section = this.#builder.addSection(name, 'rodata', 4, new Uint8Array(table.targets.length * 4));
+      const section = this.#builder.addSection(name, 'rodata', 4, new Uint8Array(targets.length * 4));
       const start = this.#builder.inPatch(`${name}.${this.#copies.size}`, section, 0);
       // R_X86_64_PC32 counts from the entry, the code from the table's start
-      table.targets.forEach((target, i) => {
-        this.#builder.relocate(section, i * 4, R_X86_64.pc32, codePlace(target), i * 4);
+      targets.forEach((target, i) => {
+        const to = bind(target);
+        if (to !== null) this.#builder.relocate(section, i * 4, R_X86_64.pc32, to, i * 4);
       });
       return start;
     })!;

@@ -6,6 +6,7 @@
  */
 import { referencesIn } from '../compare/absolute.js';
 import { constantSize, jumpTableAt, textAt } from '../compare/constants.js';
+import { distanceTableAt } from '../compare/distance-tables.js';
 import { referentAt } from '../compare/referent.js';
 import type { Side } from '../compare/side.js';
 import { sectionAt } from '../elf/image.js';
@@ -31,15 +32,29 @@ export function pieceOf(side: Side, fn: CodeFunction, address: number): Piece | 
   return all.find(({ start, end }) => address >= start && address < end) ?? null;
 }
 
-/** The text that `address` leads into, from its start to behind its NUL. */
+/**
+ * The text that `address` leads into, from its start to where the next thing begins: the zeros behind it may be a number's, whose first
+ * byte is a letter. Null if there is more than zeros, as in a table of such numbers.
+ */
 export function wholeText(side: Side, address: number): Piece | null {
   const rest = textAt(side, address);
   const section = sectionAt(side.image, address);
   if (rest === null || section === null) return null;
+  const textEnd = address + rest.length;
+  const end = Math.max(textEnd, Math.min(section.address + section.bytes.length, side.nextStart(textEnd - 1)));
+  const behind = section.bytes.subarray(textEnd - section.address, end - section.address);
+  if (!behind.every((byte) => byte === 0) || (behind.length > 0 && !rest.every(isLetter))) return null;
   let at = address - section.address;
   while (at > 0 && isText(section.bytes[at - 1]!) && !isBorder(side, section.address + at)) at--;
-  return { start: section.address + at, end: address + rest.length, text: true };
+  return { start: section.address + at, end, text: true };
 }
+
+/** Of distances, which cannot be copied as they are. */
+const isTable = (side: Side, address: number, fn: CodeFunction): boolean =>
+  jumpTableAt(side, address, fn) !== null || distanceTableAt(side, address, fn) !== null;
+
+/** What texts are made of, and small numbers are not. */
+const isLetter = (byte: number): boolean => byte >= 0x20 || byte === 0 || byte === 9 || byte === 10;
 
 const isText = (byte: number): boolean => (byte >= 0x20 ? byte !== 0x7f : (byte >= 7 && byte <= 13) || byte === 0x1b);
 
@@ -52,8 +67,7 @@ function piecesOf(side: Side, unit: CodeFunction): Piece[] {
   for (const part of [unit, ...unit.parts])
     for (const reference of referencesIn(side, part)) {
       const { address, loaded } = reference;
-      if (referentAt(side, address).kind !== 'constant' || (!loaded && jumpTableAt(side, address, part) !== null))
-        continue;
+      if (referentAt(side, address).kind !== 'constant' || (!loaded && isTable(side, address, part))) continue;
       const text = loaded ? null : wholeText(side, address);
       found.push(text ?? { start: address, end: address + Math.max(1, constantSize(side, reference)), text: false });
     }

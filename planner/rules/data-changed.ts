@@ -12,6 +12,22 @@
 import { isConstant } from '../elf/sections.js';
 import type { Judged, RuleFinding } from './rule.js';
 
+/** The class whose vtable has this name, as C++ spells it where that is simple; null for what is no vtable. */
+export function vtableOf(name: string): string | null {
+  const mangled = /^_ZTV(.+)$/.exec(name)?.[1];
+  if (mangled === undefined) return null;
+  const words: string[] = [];
+  const nested = /^N(.+)E$/.exec(mangled)?.[1];
+  for (let rest = nested ?? mangled; rest !== ''; ) {
+    const length = /^\d+/.exec(rest)?.[0];
+    const word = length && rest.slice(length.length, length.length + Number(length));
+    if (!word || word.length !== Number(length)) return mangled;
+    words.push(word);
+    rest = rest.slice(length.length + word.length);
+  }
+  return words.join('::');
+}
+
 export function dataChanged({ plan }: Judged): RuleFinding[] {
   const { before, objects } = plan.context;
   const { sectionIndices, values } = before.image.dynamicTable;
@@ -21,6 +37,17 @@ export function dataChanged({ plan }: Judged): RuleFinding[] {
     if (change !== 'modified' || !old || !now) continue;
     if (isConstant(now.section) && !exported.has(old.address)) continue;
     const resized = old.size !== now.size;
+    const owner = vtableOf(now.name);
+    if (owner !== null) {
+      const how = resized ? `${old.size} → ${now.size} bytes` : 'other functions';
+      findings.push({
+        code: 'DATA_CHANGED',
+        symbol: now.name,
+        message: `class ${owner}: its table of virtual functions has ${how}, but the objects that the process has point at the old one; keep the virtual functions as they are and change what they do${resized ? '' : `, or keep the old table with --allow DATA_CHANGED:${now.name}`}`,
+        allowable: !resized,
+      });
+      continue;
+    }
     const what = resized ? `${old.size} → ${now.size} bytes` : `another initial value in ${now.section.name}`;
     const advice = resized
       ? 'add a new variable instead'

@@ -3,6 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { jumpTableAt } from '../../planner/compare/constants.js';
+import { instructionsOf, referenceOf } from '../../planner/compare/instructions.js';
+import { makeSide } from '../../planner/compare/side.js';
+import { Kind } from '../../planner/core/load.js';
 import { NameTable } from '../../planner/core/names.js';
 import { findFields } from '../../planner/core/sweep.js';
 import { Workspace } from '../../planner/core/workspace.js';
@@ -133,6 +137,26 @@ for (const source of ['program.c', 'shared-constants.c'])
     });
     assert.equal(plain(inside), plain(outside));
   });
+
+test('a switch whose table is in one file where no constants are is a change', () => {
+  const pair = compilePair('distances.c', { flags: ['-O1', '-fno-tree-switch-conversion', '-DMANY'] });
+  const damaged = Uint8Array.from(pair.new);
+  const image = openElf(damaged, 'damaged');
+  const side = makeSide(image);
+  const fn = [...side.functions].find(({ name }) => name === 'jumps')!;
+  const lea = instructionsOf(fn).find(
+    (one) => one.kind === Kind.address && jumpTableAt(side, referenceOf(fn, one).address, fn) !== null,
+  )!;
+  const field = fn.section.offset + fn.address - fn.section.address + lea.offset + lea.fieldAt;
+  // to the function's own start, and to memory that is not in the file
+  const bss = image.sections.find(({ name }) => name === '.bss')!;
+  for (const to of [fn.address, bss.address]) {
+    new DataView(damaged.buffer).setInt32(field, to - (fn.address + lea.offset + lea.length), true);
+    const names = diff(pair.old, damaged).functions.map(({ name }) => name);
+    // what lies before the table may seem to go on over it, now that nobody refers to it
+    assert.ok(names.includes('jumps'), names.join());
+  }
+});
 
 for (const [define, changed] of [
   ['ONE', 'says_c'],

@@ -44,6 +44,13 @@ export const rows: readonly Row[] = [
   row('another initial value', 'refuse-data.c', '-DVALUE', 'DATA_CHANGED limit'),
   row('another size', 'refuse-data.c', '-DSIZE', 'DATA_CHANGED table'),
   row('a constant that other objects see', 'refuse-data.c', `-DSEEN ${SHARED}`, 'DATA_CHANGED weights'),
+  row(
+    'a table of virtual functions that other objects see',
+    'layout.cpp',
+    `-DOVERRIDE ${SHARED}`,
+    'LAYOUT_CHANGED class Item',
+    'DATA_CHANGED _ZTV4Item',
+  ),
   row('a constant of the program’s own', 'refuse-data.c', '-DCONSTANT'),
   row('a new variable', 'refuse-data.c', '-DADDED'),
   row('a third variable of one name', 'ambiguous.c', '-DCLASH', 'DATA_AMBIGUOUS seen.0', 'DATA_AMBIGUOUS seen.1'),

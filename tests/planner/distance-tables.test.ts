@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/** clang's tables of distances to texts: equal distances may be other texts, other distances the same, and a patch carries texts. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readPatch, writePatch } from '../../planner/index.js';
+import { compilePair, diffPair } from './helpers.js';
+import { runPatched } from './patched.js';
+
+const test = suite('distance tables');
+
+const hasClang = spawnSync('clang', ['--version']).status === 0;
+if (!hasClang) console.log('  skipped: clang is not installed; gcc makes no tables of distances to constants');
+const withClang = hasClang ? test : test.skip;
+
+const pairOf = (level: string, defines: readonly string[]) =>
+  compilePair('distances.c', { compiler: 'clang', flags: [level], new: defines });
+
+for (const level of ['-O1', '-O2', '-O3', '-Os'])
+  for (const [defines, changed] of [
+    ['-DSHIFT', ''],
+    ['-DTEXT', 'name_of names'],
+    ['-DTEXT -DSHIFT', 'name_of names'],
+    ['-DNUMBER', 'number_of'],
+    ['-DNUMBER -DSHIFT', 'number_of'],
+    ['-DCODE -DSHIFT', 'name_of names number_of'],
+    ['-DCODE -DTEXT -DNUMBER -DSHIFT', 'name_of names number_of'],
+  ] as const)
+    withClang(
+      `clang ${level} ${defines}: ${changed || 'nothing'} changed, and does so in the old program`,
+      async () => {
+        const pair = pairOf(level, defines.split(' '));
+        const result = diffPair(pair);
+        const names = result.functions.filter(({ change }) => change === 'modified').map(({ name }) => name);
+        assert.is(names.sort().join(' '), changed);
+        if (changed === '') return;
+        assert.equal(result.refusals, []);
+        const wanted = execFileSync(pair.newPath, { encoding: 'utf8' });
+        assert.is(await runPatched(pair.oldPath, readPatch(writePatch(result.patch!))), wanted);
+      },
+    );
+
+test('the fixture says the same whoever compiles it', () => {
+  const result = diffPair(compilePair('distances.c', { new: ['-DTEXT'] }));
+  assert.equal(result.functions.map(({ name }) => name).sort(), ['name_of', 'names']);
+});
+
+test.run();
