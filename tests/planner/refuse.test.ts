@@ -64,6 +64,13 @@ function says(message: string, quote: string): boolean {
   return new RegExp(`^${pattern}$`).test(message);
 }
 
+test('a small library that grows to several times its functions is still the same library', () => {
+  const result = diffPair(compilePair('grows.cpp', { flags: ['-fPIC', '-shared'] }));
+  const modified = result.functions.filter(({ change }) => change === 'modified').map(({ name }) => name);
+  assert.equal(modified, ['checked']);
+  assert.ok(result.functions.filter(({ change }) => change === 'added').length > 20);
+});
+
 test('the message about a layout names the type and the member', () => {
   const { refusals } = diffPair(compilePair('layout.c', { flags: ['-DMEMBER'] }));
   assert.match(
