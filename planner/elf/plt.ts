@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * What a PLT stub calls. A stub is a jump through a GOT slot (`ff 25 disp32`), with or without endbr64 and bnd in front; the
- * slot's relocation names the import. So .plt, .plt.got and .plt.sec are read alike, whatever the size of their entries.
+ * slot's relocation names the import. So .plt, .plt.got, .plt.sec and lld's .iplt are read alike, whatever the size of their entries.
  */
 import { isCode, type Section } from './sections.js';
 import { viewOf } from './symbols.js';
@@ -10,7 +10,7 @@ import { viewOf } from './symbols.js';
 export function readStubs(sections: readonly Section[]): Map<number, number> {
   const stubs = new Map<number, number>();
   for (const section of sections) {
-    if (!/^\.plt(\.got|\.sec|\.bnd)?$/.test(section.name) || !isCode(section)) continue;
+    if (!/^\.(iplt|plt(\.got|\.sec|\.bnd)?)$/.test(section.name) || !isCode(section)) continue;
     const step = section.entrySize >= 8 ? section.entrySize : 16;
     const view = viewOf(section.bytes);
     for (let at = 0; at + Math.min(step, 8) <= section.bytes.length; at += step) {

@@ -39,7 +39,7 @@ export const isThreadLocal = (section: Section): boolean => (section.flags & SHF
 export const isTlsBss = (section: Section): boolean => isThreadLocal(section) && section.bytes.length === 0;
 /** Made by the linker and filled in by the loader: no program's data. */
 export const isLinkage = (section: Section): boolean =>
-  /^\.(got|got\.plt|dynamic|plt.*|init_array|fini_array)$/.test(section.name);
+  /^\.(got|got\.plt|dynamic|i?plt.*|init_array|fini_array)$/.test(section.name);
 export const isRelro = (section: Section): boolean => section.name.startsWith('.data.rel.ro');
 /** Constant once the program runs: read-only, or made so after relocation. */
 export const isConstant = (section: Section): boolean =>
