@@ -232,14 +232,16 @@ int mmview_arena_write(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * The view ends and no thread ever was in it: nothing can refer to the arena.
+ * The view ends and no thread was ever asked to migrate to it: nothing can
+ * refer to the arena. From then on a newer view may, which carries on what this
+ * one has begun, even if no thread has been here.
  * Runs in a worker; vm_munmap() works on current->mm, so borrow the target's.
  */
 void mmview_arena_unmap(struct mmview *view)
 {
 	struct mm_struct *mm = view->root.mm;
 
-	if (!view->arena_start || view->ever_ran || !mmget_not_zero(mm))
+	if (!view->arena_start || view->asked || !mmget_not_zero(mm))
 		return;
 	kthread_use_mm(mm);
 	vm_munmap(view->arena_start, view->arena_end - view->arena_start);

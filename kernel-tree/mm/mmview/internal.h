@@ -112,7 +112,6 @@ struct mmview {
 
 	bool sealed;
 	bool folded;
-	bool ever_ran;			/* a task has been in it */
 	bool asked;			/* a task was asked to migrate */
 	atomic_t tasks;			/* whose view pointer is this view */
 

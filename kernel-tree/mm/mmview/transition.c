@@ -135,7 +135,6 @@ static int move_blocked(struct mmview *view, struct task_struct *task)
 
 	mmview_get(view);
 	atomic_inc(&view->tasks);
-	WRITE_ONCE(view->ever_ran, true);
 	task_lock(task);
 	if (!mmview_counts(task, view->root.mm))
 		err = -ESRCH;

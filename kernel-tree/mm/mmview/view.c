@@ -271,7 +271,6 @@ void mmview_switch_self(struct mmview *view)
 	if (view) {
 		mmview_get(view);
 		atomic_inc(&view->tasks);
-		WRITE_ONCE(view->ever_ran, true);
 	}
 	local_irq_disable();
 	old = current->mmview.view;
@@ -372,7 +371,6 @@ int __mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
 	view->arena_start = from->arena_start;
 	view->arena_code = from->arena_code;
 	view->arena_end = from->arena_end;
-	view->ever_ran = true;
 	view->asked = true;
 	WRITE_ONCE(view->mmviews->active, true);
 	err = mmview_copy_overrides(view, from);

@@ -247,6 +247,39 @@ static int stays_once_used(void)
 	return 0;
 }
 
+static atomic_int waiting;
+
+static void *wait_for_byte(void *arg)
+{
+	char byte;
+
+	atomic_store(&waiting, gettid());
+	CHECK_EQ(read(*(int *)arg, &byte, 1), 1);
+	return arg;
+}
+
+/* No thread could come, but a newer view may lead to the arena by now. */
+static int stays_once_asked(void)
+{
+	int view = view_of(getpid());
+	struct mmview_map map = arena_near(view, own_text, PAGE, PAGE, PAGE);
+	pthread_t thread;
+	int pipes[2];
+
+	CHECK(!pipe(pipes));
+	CHECK(!pthread_create(&thread, NULL, wait_for_byte, &pipes[0]));
+	EVENTUALLY(atomic_load(&waiting));
+	/* Wherever it is, it is in the guard. */
+	view_guard(view, (void *)PAGE, (1UL << 47) - 2 * PAGE, MMVIEW_GUARD_CHANGED);
+	CHECK_EQ(sys_mmview_migrate(view, atomic_load(&waiting), 0), 0);
+	CHECK_EQ(write(pipes[1], "", 1), 1);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(!close(view));
+	sleep_ms(300);
+	expect_mapped(getpid(), &map);
+	return 0;
+}
+
 static int spin(void *arg)
 {
 	struct target *t = arg;
@@ -300,6 +333,7 @@ int main(void)
 		{ "write through the view, run, share data", write_and_run },
 		{ "data is copied at fork", copied_at_fork },
 		{ "stays once a thread has been in the view", stays_once_used },
+		{ "stays once a thread was asked to the view, though none came", stays_once_asked },
 		{ "a detour in a running process", detour_in_another_process },
 		{ "the process ends before the view is closed", process_ends_first },
 	};
