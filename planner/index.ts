@@ -27,6 +27,7 @@ export {
   type FunctionChange,
 } from './diff.js';
 export { ElfError, type ElfErrorCode, type ElfErrorFacts } from './elf/error.js';
+export { type FunctionNames, functionNames } from './elf/functions.js';
 export type { DebugFile } from './elf/open.js';
 export { PlannerError } from './error.js';
 export { PatchFileError, type PatchFileErrorCode } from './patch-file/error.js';

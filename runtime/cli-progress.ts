@@ -1,67 +1,112 @@
 // SPDX-License-Identifier: MIT
 /**
- * Progress for people, on stderr: a bar on a terminal, lines elsewhere or when they are asked for.
+ * Progress for people, on stderr: a bar on a terminal, lines elsewhere or when they are asked for. The bar counts the
+ * threads of all processes that are changed.
  */
 import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
-import type { ApplyEvent } from './index.js';
+import type { JobEvent, Target } from './index.js';
 
 export interface Reporter {
-  readonly event: (event: ApplyEvent) => void;
+  /** Of the one process that is changed. */
+  readonly event: (event: JobEvent) => void;
+  /** Of one among many. */
+  readonly eventOf: (event: JobEvent, target: Target) => void;
+  readonly onFound: (count: number) => void;
   /** Takes the bar off the terminal; before anything else is printed. */
   readonly end: () => void;
 }
 
+type Teller = Pick<Reporter, 'end' | 'onFound'> & { readonly tell: (event: JobEvent, target: Target | null) => void };
+
 export function reporter(stream: NodeJS.WriteStream, verbose: boolean): Reporter {
-  return stream.isTTY && !verbose ? bar(stream) : lines(stream);
+  const { tell, onFound, end } = stream.isTTY && !verbose ? bar(stream) : lines(stream);
+  return { event: (event) => tell(event, null), eventOf: tell, onFound, end };
 }
 
 const QUIET_MS = 5000;
 
-function lines(stream: NodeJS.WriteStream): Reporter {
-  let migrated = 0;
-  let total = 0;
+function lines(stream: NodeJS.WriteStream): Teller {
+  const colours = pc.createColors(stream.isTTY === true && pc.isColorSupported);
+  const counts = new Counts();
   let last = performance.now();
-  const say = (line: string) => {
+  const say = (line: string, target: Target | null) => {
     last = performance.now();
-    stream.write(`${line}\n`);
+    stream.write(`${target ? `[${target.pid}] ` : ''}${line}\n`);
   };
-  const event = (event: ApplyEvent) => {
-    if (event.kind === 'step') say(`${pc.bold(event.step)}: ${event.message}`);
+  const tell = (event: JobEvent, target: Target | null) => {
+    if (event.kind === 'step') say(`${colours.bold(event.step)}: ${event.message}`, target);
     else if (event.kind === 'thread-migrated') {
-      migrated++;
-      say(`${pc.green('migrated')}: thread ${event.tid} (${event.name}), ${migrated} of ${total}`);
+      const { migrated, total } = counts.migrated(target);
+      say(`${colours.green('migrated')}: thread ${event.tid} (${event.name}), ${migrated} of ${total}`, target);
     } else {
-      total = event.total;
-      if (performance.now() - last > QUIET_MS) say(`${event.migrated} of ${total} threads have migrated`);
+      counts.set(target, event);
+      if (performance.now() - last > QUIET_MS) say(`${event.migrated} of ${event.total} threads have migrated`, target);
     }
   };
-  return { event, end: () => {} };
+  const onFound = (count: number) => say(`${count} process${count === 1 ? '' : 'es'} found`, null);
+  return { tell, onFound, end: () => {} };
 }
 
-function bar(stream: NodeJS.WriteStream): Reporter {
+function bar(stream: NodeJS.WriteStream): Teller {
   const single = new SingleBar({
     stream,
-    format: 'migrating {bar} {value} of {total} threads  {name}',
+    format: 'migrating {bar} {value} of {total} threads{of}  {name}',
     hideCursor: true,
     clearOnComplete: true,
     barsize: 30,
   });
+  const counts = new Counts();
   let started = false;
   let name = '';
-  const event = (event: ApplyEvent) => {
-    if (event.kind === 'thread-migrated') name = event.name;
+  let of = '';
+  const tell = (event: JobEvent, target: Target | null) => {
+    if (event.kind === 'thread-migrated') name = target ? `${target.name} ${target.pid}` : event.name;
     if (event.kind !== 'progress') return;
-    if (!started) single.start(event.total, event.migrated, { name });
+    counts.set(target, event);
+    const { migrated, total } = counts.sum();
+    if (!started) single.start(total, migrated, { name, of });
     started = true;
-    single.setTotal(event.total);
-    single.update(event.migrated, { name });
+    single.setTotal(total);
+    single.update(migrated, { name, of });
   };
   return {
-    event,
+    tell,
+    onFound: (count) => {
+      of = ` of ${count} process${count === 1 ? '' : 'es'}`;
+    },
     end: () => {
       if (started) single.stop();
       started = false;
     },
   };
+}
+
+interface Count {
+  readonly migrated: number;
+  readonly total: number;
+}
+
+/** Threads by process: as the kernel counted them last, and as they were told one by one. */
+class Counts {
+  private readonly last = new Map<number, Count>();
+  private readonly told = new Map<number, number>();
+
+  set(target: Target | null, { migrated, total }: Count): void {
+    this.last.set(target?.pid ?? 0, { migrated, total });
+  }
+
+  /** One more has been told. */
+  migrated(target: Target | null): Count {
+    const pid = target?.pid ?? 0;
+    const migrated = (this.told.get(pid) ?? 0) + 1;
+    this.told.set(pid, migrated);
+    return { migrated, total: this.last.get(pid)?.total ?? migrated };
+  }
+
+  sum(): Count {
+    const all = [...this.last.values()];
+    const add = (pick: (one: Count) => number) => all.reduce((sum, one) => sum + pick(one), 0);
+    return { migrated: add((one) => one.migrated), total: add((one) => one.total) };
+  }
 }

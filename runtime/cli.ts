@@ -6,147 +6,83 @@
  * Exit status: 0 done; 1 a fault of our own (an uncaught error); 2 wrong usage or unusable input; 4 refused or could not
  * be done, the process runs on as before; 5 the transition is under way but not complete at the time-out.
  */
-import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { reporter } from './cli-progress.js';
+import { Argument, Command, CommanderError } from 'commander';
+import { runApply, runRevert } from './cli-change.js';
+import { completionFor, SHELLS, type Shell } from './cli-completion.js';
+import { runDoctor, runList, runStatus } from './cli-look.js';
+import { changing, STATUS, toPid, UsageError } from './cli-options.js';
 import { addSymbols } from './cli-symbols.js';
-import {
-  apply,
-  type Consistency,
-  DEFAULT_TIMEOUT,
-  MODES,
-  type Mode,
-  NO_TIMING,
-  patchName,
-  RuntimeError,
-  status,
-} from './index.js';
-import { resultLines, statusLines, threadLine } from './wording.js';
+import { RuntimeError } from './index.js';
 
-const USAGE = 2;
-const PENDING = 5;
-
-interface ApplyFlags {
-  pid?: number;
-  timeout: number;
-  consistency: Consistency;
-  json?: boolean;
-  verbose?: boolean;
-  exe?: string;
-  all?: boolean;
-  mode: Mode;
-}
-
-class UsageError extends Error {}
+const EXIT = `
+Exit status: 0 done; 2 wrong usage or unusable input; 4 refused, or it could not be done, and the process runs on as
+before; 5 under way, but not complete in time: the process is consistent, and the same command waits for it again.`;
 
 function program(): Command {
   const top = new Command('driftpatch')
     .description('Patch live multi-threaded processes without stopping any of their threads.')
-    .exitOverride()
-    .showHelpAfterError('(driftpatch --help shows the usage)');
-  top
-    .command('apply')
-    .description('apply a patch file to a running process')
+    .showHelpAfterError('(driftpatch --help shows the usage)')
+    .addHelpText('after', '\nPatch files are made by "planner diff OLD NEW -o FILE.drift". See driftpatch(1).');
+  changing(top.command('apply'))
+    .description('bring a patch to every thread of a running process')
     .argument('<file.drift>', 'the patch file, as planner diff writes it')
-    .option('--pid <n>', 'the process', toPid)
-    .option('--timeout <seconds>', 'how long to wait for the threads', toSeconds, DEFAULT_TIMEOUT)
-    .addOption(
-      new Option(
-        '--consistency <kind>',
-        'strict: no patched function on the stack; entry: only the changed bytes count',
-      )
-        .choices(['strict', 'entry'])
-        .default('strict'),
+    .addHelpText(
+      'after',
+      `
+Examples:
+  driftpatch apply fix.drift --pid 4711
+  driftpatch apply fix.drift --exe /usr/sbin/nginx      its master and all its workers
+  driftpatch apply libfix.drift --all                   every process that has the library loaded
+  driftpatch apply fix.drift --pid 4711 --timeout 0     start it and come back at once; status tells more
+${EXIT}`,
     )
-    .option('--json', 'one JSON object on stdout')
-    .option('-v, --verbose', 'a line for each step and each thread, also on a terminal')
-    .addOption(new Option('--exe <path>').hideHelp())
-    .addOption(new Option('--all').hideHelp())
-    .addOption(
-      new Option('--mode <mode>', 'wait-free: no thread stops; stop: all threads stop, on any kernel')
-        .choices(MODES)
-        .default('wait-free'),
-    )
-    .exitOverride()
     .action(runApply);
+  changing(top.command('revert'))
+    .description('the same transition backwards, to before a patch')
+    .argument('<name>', 'the patch, as status and list call it, or the head of its hash')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  driftpatch revert fix --pid 4711
+  driftpatch revert fix --all
+  driftpatch revert 3f9a12c4 --pid 4711                 of two patches with one name, the one with this hash
+${EXIT}`,
+    )
+    .action(runRevert);
   top
     .command('status')
-    .description('which processes carry which patches; of a transition, who is still to go')
+    .description('which processes carry which patches; of a transition, which thread is still to go, and what holds it')
     .option('--pid <n>', 'only this process', toPid)
     .option('--json', 'one JSON object on stdout')
-    .exitOverride()
+    .addHelpText('after', '\nExamples:\n  driftpatch status\n  driftpatch status --pid 4711 --json')
     .action(runStatus);
+  top
+    .command('list')
+    .description('the patches of all processes, a line each')
+    .option('--json', 'one JSON object on stdout')
+    .action(runList);
+  top
+    .command('doctor')
+    .description('can this machine do it, and what to do about what is missing')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', '\nExit status: 0 if nothing is missing, else 4.')
+    .action(runDoctor);
   addSymbols(top, toPid);
-  for (const name of ['revert', 'doctor'])
-    top
-      .command(name, { hidden: true })
-      .argument('[arguments...]')
-      .allowUnknownOption()
-      .action(() => notYet(name));
+  top
+    .command('completion')
+    .description('a script that completes commands and options, for a shell')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  driftpatch completion bash > /etc/bash_completion.d/driftpatch
+  driftpatch completion zsh > "\${fpath[1]}/_driftpatch"`,
+    )
+    .action((shell: Shell) => void process.stdout.write(completionFor(shell, top)));
+  for (const command of [top, ...top.commands]) command.exitOverride();
   return top;
-}
-
-async function runApply(file: string, flags: ApplyFlags): Promise<void> {
-  if (flags.exe !== undefined) notYet('--exe');
-  if (flags.all) notYet('--all');
-  if (flags.pid === undefined) throw new UsageError('which process? give --pid N');
-  const { pid, timeout, consistency, mode } = flags;
-  const report = reporter(process.stderr, flags.verbose === true);
-  let patch: string | null = null;
-  try {
-    const bytes = readPatchFile(file);
-    patch = patchName(bytes);
-    const result = await apply(bytes, { pid, timeout, consistency, mode, onEvent: report.event });
-    report.end();
-    if (flags.json) printJson({ ...result, refusals: [] });
-    else for (const line of resultLines(result)) process.stdout.write(`${line}\n`);
-    if (result.state === 'applied') return;
-    if (flags.json) for (const thread of result.pending) process.stderr.write(`${threadLine(thread)}\n`);
-    process.exitCode = PENDING;
-  } catch (error) {
-    report.end();
-    if (flags.json && error instanceof RuntimeError) printJson(refusal(pid, patch, error));
-    throw error;
-  }
-}
-
-function refusal(pid: number, patch: string | null, { code, message }: RuntimeError): object {
-  const threads = { total: 0, migrated: 0 };
-  return { pid, patch, state: 'refused', threads, timing: NO_TIMING, refusals: [{ code, message }] };
-}
-
-function runStatus(flags: { pid?: number; json?: boolean }): void {
-  const found = status(flags.pid === undefined ? {} : { pid: flags.pid });
-  if (flags.json) printJson(found);
-  else for (const line of statusLines(found, flags.pid)) process.stdout.write(`${line}\n`);
-}
-
-function readPatchFile(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new RuntimeError('PATCH_UNREADABLE', { file, why }, { cause: error });
-  }
-}
-
-function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify({ schema: 1, ...value })}\n`);
-}
-
-function notYet(what: string): never {
-  throw new UsageError(`${what} is not there yet`);
-}
-
-function toPid(text: string): number {
-  const pid = Number(text);
-  if (/^[1-9]\d*$/.test(text) && pid < 2 ** 31) return pid;
-  throw new InvalidArgumentError('a process id is a positive whole number.');
-}
-
-function toSeconds(text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('seconds are a number, 0 or more.');
 }
 
 try {
@@ -154,9 +90,9 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has printed the message. Help that was asked for is no mistake.
-    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+    process.exitCode = error.exitCode === 0 ? STATUS.done : STATUS.usage;
   } else if (error instanceof UsageError || error instanceof RuntimeError) {
     process.stderr.write(`driftpatch: ${error.message}\n`);
-    process.exitCode = error instanceof RuntimeError ? error.status : USAGE;
+    process.exitCode = error instanceof RuntimeError ? error.status : STATUS.usage;
   } else throw error;
 }

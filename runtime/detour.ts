@@ -2,16 +2,16 @@
 /**
  * Pass 4, detours: the jump at each old function's entry, and the proof that the entry is what the patch expects.
  *
- * Invariant: entries are checked in the process before anything is cloned or written. Five bytes that are not those of
- * the old file mean that somebody else has been there: another patch, a breakpoint, a probe. Then nothing is done.
+ * Invariant: entries are checked in the process before anything is cloned or written. Five bytes that are neither those
+ * of the old file nor a carried patch's detour over them mean that somebody else has been there: a breakpoint, a probe.
+ * Then nothing is done.
  */
-
 import { loadedAt, type Patch, type ReplacedFunction, type RunAddress, runAddress } from '../planner/index.js';
 import { hex, RuntimeError } from './errors.js';
 import { type Mapping, mappingAt } from './proc/maps.js';
 import type { LoadedObject } from './proc/object.js';
-import type { Process } from './proc/process.js';
-import { DETOUR_SIZE, type PatchRecord, type RecordedFunction } from './record.js';
+import { DETOUR_SIZE, type RecordedFunction } from './record.js';
+import type { Entry, Layered } from './records.js';
 
 const JMP_REL32 = 0xe9;
 const INT3 = 0xcc;
@@ -29,13 +29,12 @@ export function detourBytes(from: RunAddress, to: RunAddress, symbol: string): B
   return bytes;
 }
 
-/** Throws unless every entry lies in the target's code, has room, and holds the bytes of the old file. */
+/** Throws unless every entry lies in the target's code, has room, and holds in each text, below what carried patches have put there, the bytes of the old file. */
 export function checkEntries(
-  process: Process,
   maps: readonly Mapping[],
   target: LoadedObject,
   functions: readonly ReplacedFunction[],
-  carried: readonly PatchRecord[],
+  texts: readonly Layered[],
 ): void {
   for (const { name: symbol, old } of functions) {
     const entry = loadedAt(old.address, target.bias);
@@ -45,17 +44,22 @@ export function checkEntries(
     if (old.detourOffset + DETOUR_SIZE > old.room)
       throw new RuntimeError('ENTRY_TOO_SMALL', { symbol, room: old.room, needed: old.detourOffset + DETOUR_SIZE });
     checkMapping(maps, symbol, entry);
-    const detour = entry + old.detourOffset;
-    const found = process.read(detour, DETOUR_SIZE);
-    if (found && Buffer.compare(found, old.bytes) === 0) continue;
-    throw new RuntimeError('ENTRY_CHANGED', {
-      symbol,
-      address: hex(detour),
-      expected: spaced(old.bytes),
-      found: found ? spaced(found) : 'nothing readable',
-      reason: whoChanged(found, detour, old.bytes, carried),
-    });
+    const detour = runAddress(entry + old.detourOffset);
+    for (const text of texts) checkBytes(symbol, detour, old.bytes, text.entryAt(detour));
   }
+}
+
+function checkBytes(symbol: string, detour: RunAddress, wanted: Uint8Array, entry: Entry | null): void {
+  if (entry && Buffer.compare(entry.bottom, wanted) === 0) return;
+  throw new RuntimeError('ENTRY_CHANGED', {
+    symbol,
+    address: hex(detour),
+    expected: spaced(wanted),
+    found: entry ? spaced(entry.bottom) : 'nothing readable',
+    reason: entry?.bottom.some((byte, i) => byte === INT3 && wanted[i] !== INT3)
+      ? 'a breakpoint or a probe stands there; remove it'
+      : 'the code has been changed by something else; restart the process to patch it',
+  });
 }
 
 function checkMapping(maps: readonly Mapping[], symbol: string, entry: RunAddress): void {
@@ -68,25 +72,18 @@ function checkMapping(maps: readonly Mapping[], symbol: string, entry: RunAddres
   throw new RuntimeError('ENTRY_NOT_CODE', { symbol, address: hex(entry), found });
 }
 
-function whoChanged(found: Buffer | null, detour: number, wanted: Uint8Array, carried: readonly PatchRecord[]): string {
-  const other = carried.find(({ functions }) => functions.some((f) => f.detour === detour));
-  if (other) return `the function is patched already, by ${other.name}; make the new patch from the patched build`;
-  if (found?.some((byte, i) => byte === INT3 && wanted[i] !== INT3))
-    return 'a breakpoint or a probe stands there; remove it';
-  return 'the code has been changed by something else; restart the process to patch it';
-}
-
 const spaced = (bytes: Uint8Array) =>
   Buffer.from(bytes)
     .toString('hex')
     .replaceAll(/..(?=.)/g, '$& ');
 
-/** The patch's functions with their run-time addresses, detours made. */
+/** The patch's functions with their run-time addresses, detours made; `below` tells what other patch's detour each lies over. */
 export function placeFunctions(
   patch: Patch,
   target: LoadedObject,
   sections: readonly number[],
   arena: RunAddress,
+  below: (detour: RunAddress) => Uint8Array | undefined = () => undefined,
 ): RecordedFunction[] {
   return patch.functions.map(({ name, old, new: body, oldParts }) => {
     const entry = loadedAt(old.address, target.bias);
@@ -98,7 +95,7 @@ export function placeFunctions(
       size: old.size,
       detour,
       detourBytes: detourBytes(detour, to, name),
-      originalBytes: old.bytes,
+      originalBytes: below(detour) ?? old.bytes,
       body: to,
       bodySize: body.size,
       parts: oldParts.map((part) => ({ start: loadedAt(part.address, target.bias), size: part.size })),

@@ -15,6 +15,9 @@ const table = {
 
   FILE_UNWRITABLE: [2, (f) => `${f.file}: cannot be written (${f.why})`],
 
+  EXE_UNKNOWN: [2, (f) => `${f.path}: cannot be found (${f.why}); give the path of the program that runs`],
+
+  NO_TARGETS: [4, (f) => `${f.which} ${f.what}${f.hidden}; nothing was done`],
   PROCESS_GONE: [4, (f) => `process ${f.pid} does not exist (or has just ended); look the pid up again`],
   NOT_A_PROCESS: [4, (f) => `${f.pid} is the id of a thread of process ${f.tgid}; use --pid ${f.tgid}`],
   PROCESS_ZOMBIE: [4, (f) => `process ${f.pid} (${f.name}) has ended and waits to be reaped: nothing to patch`],
@@ -76,6 +79,11 @@ const table = {
     4,
     (f) => `${f.symbol} at ${f.address} is not in a private, executable, read-only mapping (found ${f.found})`,
   ],
+  NOT_CUMULATIVE: [
+    4,
+    (f) =>
+      `${f.patch} replaces ${f.symbol}, which ${f.other} patches together with ${f.missing}; make it from the same old build to one with both fixes, or revert ${f.other} first`,
+  ],
   GUARDS_TOO_MANY: [
     4,
     (f) => `the patch needs ${f.count} guarded ranges, the kernel takes ${f.limit}; split the patch`,
@@ -109,6 +117,23 @@ const table = {
   CODE_FORBIDDEN: [4, (f) => `process ${f.pid} is not allowed new code (mmap: ${f.errno}); use --mode wait-free`],
   NO_ROOM: [4, (f) => `no gap of ${f.size} bytes within 2 GiB of ${f.object} for the arena`],
   NO_MEMORY: [4, (f) => `the kernel has no memory for the view (${f.call})`],
+  NOT_CARRIED: [
+    4,
+    (f) =>
+      `process ${f.pid} carries no patch ${f.patch} (it carries ${f.found}); "driftpatch list" shows what is carried`,
+  ],
+  AMBIGUOUS: [
+    4,
+    (f) =>
+      `process ${f.pid} carries several patches called ${f.patch}; give the head of one's hash instead: ${f.found}`,
+  ],
+  COVERED: [4, (f) => `${f.patch} cannot be reverted in process ${f.pid}: ${f.over} over it; revert ${f.first} first`],
+  OVERTAKEN: [
+    4,
+    (f) =>
+      `another transition of process ${f.pid} has overtaken this one: ${f.patch} is ${f.state}; see "driftpatch status --pid ${f.pid}"`,
+  ],
+  BUSY: [4, (f) => `another driftpatch is changing process ${f.pid}; try again when it is done`],
   OTHER_TRANSITION: [
     4,
     (f) =>

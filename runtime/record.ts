@@ -5,8 +5,8 @@
  *
  * Little-endian, versioned, closed by a checksum:
  *
- *     magic[8] version:u32 size:u32 arena:u64 codeSize:u64 dataSize:u64 bias:u64 consistency:u32 functions:u32
- *     jumps:u32 symbols:u32 framesAt:u64 framesSize:u64 patchHash[32] name:str targetName:str buildId:str
+ *     magic[8] version:u32 size:u32 arena:u64 codeSize:u64 dataSize:u64 bias:u64 code.start:u64 code.size:u64
+ *     consistency:u32 functions:u32 jumps:u32 symbols:u32 framesAt:u64 framesSize:u64 patchHash[32] name:str targetName:str buildId:str
  *     then per function: entry:u64 size:u64 detour:u64 body:u64 bodySize:u64 detourBytes[5] originalBytes[5]
  *                        name:str parts:u16 { start:u64 size:u64 }...
  *     per jump of an unwinder: at:u64 bytes[14] originalBytes[14]
@@ -31,7 +31,7 @@ export interface RecordedFunction {
   /** The old function's entry and size. */
   readonly entry: RunAddress;
   readonly size: number;
-  /** Where the detour stands (behind an endbr64), its 5 bytes, and what was there before. */
+  /** Where the detour stands (behind an endbr64), its 5 bytes, and what was there before: another detour, perhaps. */
   readonly detour: RunAddress;
   readonly detourBytes: Uint8Array;
   readonly originalBytes: Uint8Array;
@@ -51,6 +51,8 @@ export interface PatchRecord {
   readonly codeSize: number;
   readonly dataSize: number;
   readonly bias: number;
+  /** The part of the arena that its functions are in. */
+  readonly code: { readonly start: RunAddress; readonly size: number };
   readonly consistency: Consistency;
   readonly functions: readonly RecordedFunction[];
   /** They stay when the patch is reverted: the new code may still be on a stack. */
@@ -75,6 +77,7 @@ export function encodeRecord(record: PatchRecord): Buffer {
   const out = new RecordWriter();
   out.bytes(Buffer.from(MAGIC, 'latin1')).u32(VERSION).u32(0);
   out.u64(record.arena).u64(record.codeSize).u64(record.dataSize).u64(record.bias);
+  out.u64(record.code.start).u64(record.code.size);
   out.u32(record.consistency === 'strict' ? 0 : 1).u32(record.functions.length);
   out.u32(record.jumps.length).u32(record.symbols.length).u64(record.frames.start).u64(record.frames.size);
   out.bytes(Buffer.from(record.patchHash, 'hex'));
@@ -114,6 +117,7 @@ export function decodeRecord(bytes: Buffer, address: RunAddress): PatchRecord | 
 
 function readBody(from: RecordReader): PatchRecord {
   const [arena, codeSize, dataSize, bias] = [from.u64(), from.u64(), from.u64(), from.u64()];
+  const code = { start: runAddress(from.u64()), size: from.u64() };
   const consistency = from.u32() === 0 ? 'strict' : 'entry';
   const [count, jumpCount, symbolCount] = [from.u32(), from.u32(), from.u32()];
   const frames = { start: runAddress(from.u64()), size: from.u64() };
@@ -136,6 +140,7 @@ function readBody(from: RecordReader): PatchRecord {
     codeSize,
     dataSize,
     bias,
+    code,
     consistency,
     functions,
     jumps,
@@ -174,6 +179,7 @@ function isSound(record: PatchRecord, address: RunAddress): boolean {
     record.codeSize % PAGE === 0 &&
     NAME.test(record.name) &&
     HEX.test(record.buildId) &&
+    isInside(record.code.start, record.code.size) &&
     record.functions.every((f) => isInside(f.body, f.bodySize)) &&
     record.symbols.every(({ start, size }) => isInside(start, size)) &&
     (record.frames.size === 0 || isInside(record.frames.start, record.frames.size))

@@ -5,23 +5,26 @@
  * Only looks. Of all processes, those that the caller may not look at are counted, not passed over in silence; of one
  * process that was asked for, the same is an error.
  */
-import { readdirSync } from 'node:fs';
+import { Carried, type Patched, type PatchState } from './carried.js';
 import { RuntimeError } from './errors.js';
 import { type PendingThread, pendingThreads } from './pending.js';
-import { mayHoldArena } from './proc/maps.js';
+import { type Mapping, mayHoldArena } from './proc/maps.js';
 import { Process, printable } from './proc/process.js';
-import type { Consistency, PatchRecord } from './record.js';
-import { findRecords, type PatchState, Texts } from './records.js';
+import type { Consistency } from './record.js';
+import { hasEnded, processIds } from './targets.js';
+import type { ViewState } from './view.js';
 
 export interface CarriedPatch {
   readonly name: string;
   readonly patchHash: string;
   readonly state: PatchState;
+  /** Patches that lie over this one, the topmost first: their code runs in the place of its. */
+  readonly under: readonly string[];
   readonly target: string;
   readonly buildId: string;
   readonly consistency: Consistency;
   readonly functions: readonly string[];
-  /** Of a pending patch. */
+  /** Of a transition that is under way: how many threads have come to where it leads. */
   readonly threads: { readonly total: number; readonly migrated: number } | null;
   readonly pending: readonly PendingThread[];
 }
@@ -43,7 +46,7 @@ export function status(options: { pid?: number } = {}): Status {
   if (options.pid !== undefined) return { processes: [processStatus(options.pid)], hidden: 0 };
   const processes: ProcessStatus[] = [];
   let hidden = 0;
-  for (const pid of pids()) {
+  for (const pid of processIds()) {
     try {
       const found = processStatus(pid);
       if (found.patches.length > 0) processes.push(found);
@@ -51,47 +54,56 @@ export function status(options: { pid?: number } = {}): Status {
       if (!(error instanceof RuntimeError)) throw error;
       if (error.code === 'NO_PERMISSION') hidden++;
       // What has ended meanwhile, zombies and kernel threads carry nothing.
-      else if (!CARRIES_NOTHING.has(error.code)) throw error;
+      else if (!hasEnded(error)) throw error;
     }
   }
   return { processes, hidden };
 }
 
-const CARRIES_NOTHING: ReadonlySet<string> = new Set(['PROCESS_GONE', 'PROCESS_ZOMBIE', 'KERNEL_THREAD']);
-
-const pids = () =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-
 function processStatus(pid: number): ProcessStatus {
   const process = Process.open(pid);
-  let texts: Texts | null = null;
+  let carried: Carried | null = null;
   try {
     const maps = process.maps();
-    const records = maps.some(mayHoldArena) ? findRecords(process, maps) : [];
-    if (records.length === 0) return { pid, name: process.name, patches: [] };
-    const seen = new Texts(process);
-    texts = seen;
-    return { pid, name: process.name, patches: records.map((record) => carried(record, process, seen)) };
+    if (!maps.some(mayHoldArena)) return { pid, name: process.name, patches: [] };
+    const found = new Carried(process, maps);
+    carried = found;
+    const state = found.texts.state();
+    return { pid, name: process.name, patches: found.patches.map((one) => describe(one, process, maps, found, state)) };
   } finally {
-    texts?.close();
+    carried?.close();
     process.close();
   }
 }
 
-function carried(record: PatchRecord, process: Process, texts: Texts): CarriedPatch {
-  const state = texts.stateOf(record);
-  const transition = state === 'pending' ? texts.running?.state() : undefined;
+function describe(
+  patched: Patched,
+  process: Process,
+  maps: readonly Mapping[],
+  carried: Carried,
+  view: ViewState | null,
+): CarriedPatch {
+  const { record, state, over } = patched;
+  const moving = view && (state === 'pending' || state === 'reverting') ? threadsOf(patched, carried, view) : null;
   return {
     name: record.name,
     patchHash: record.patchHash,
     state,
+    under: over.map(({ name }) => name),
     target: printable(record.targetName),
     buildId: record.buildId,
     consistency: record.consistency,
     functions: record.functions.map(({ name }) => printable(name)),
-    threads: transition ? { total: transition.total, migrated: transition.migrated } : null,
-    pending: transition ? pendingThreads(transition.threads, process, record) : [],
+    threads: moving && { total: moving.total, migrated: moving.total - moving.pending.length },
+    pending: moving ? pendingThreads(moving.pending, process, maps, carried.newest.records) : [],
   };
+}
+
+/** Of this patch's transition: a thread that is on its way to another one runs or does not run this patch all the same. */
+function threadsOf({ record, state }: Patched, carried: Carried, view: ViewState) {
+  const wanted = state === 'pending';
+  const pending = view.threads.filter(
+    (thread) => carried.in(carried.texts.textOf(thread)).stands(record.arena) !== wanted,
+  );
+  return { total: view.total, pending };
 }

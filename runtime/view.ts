@@ -7,6 +7,7 @@
  * Invariant: until `migrateAll` the target's threads see nothing of it, and closing the descriptor (also by being killed)
  * takes everything back. After it the kernel carries the transition on by itself; closing changes nothing any more.
  */
+import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { type RunAddress, runAddress } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
@@ -21,6 +22,8 @@ export interface ViewThread {
   readonly why: abi.Why;
   /** For 'pc' and 'stack': the address that lies in a guard. */
   readonly where: RunAddress;
+  /** For 'stack': where on the stack that address was found. */
+  readonly slot: RunAddress;
   /** For one that has migrated: when, in microseconds of CLOCK_MONOTONIC; 0 if it was born in the view. */
   readonly when: number;
 }
@@ -30,6 +33,8 @@ export interface ViewState {
   readonly migrated: number;
   readonly complete: boolean;
   readonly folded: boolean;
+  /** All threads have been asked to a newer view since. */
+  readonly superseded: boolean;
   readonly threads: readonly ViewThread[];
 }
 
@@ -63,6 +68,13 @@ export class View {
     }
   }
 
+  /** The kernel's number of the view, as /proc/PID/task/TID/mmview has it. */
+  get number(): number {
+    const found = /^mmview:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${this.fd}`, 'utf8'));
+    if (!found) throw new Error(`descriptor ${this.fd} is not one of a view`);
+    return Number(found[1]);
+  }
+
   /** Maps the arena within 2 GiB of every byte of `near`; the data part begins where the code part ends. */
   map(near: { start: RunAddress; end: RunAddress; name: string }, codeSize: number, dataSize: number): RunAddress {
     const request = abi.MAP.encode({
@@ -79,7 +91,7 @@ export class View {
     this.whole(bytes.length, (done) => pwrite(this.fd, bytes.subarray(done), address + done));
   }
 
-  read(address: RunAddress, length: number): Buffer {
+  read(address: number, length: number): Buffer {
     const bytes = Buffer.alloc(length);
     this.whole(length, (done) => pread(this.fd, bytes.subarray(done), address + done));
     return bytes;
@@ -117,11 +129,13 @@ export class View {
         migrated,
         complete: (flags & abi.STATE_COMPLETE) !== 0,
         folded: (flags & abi.STATE_FOLDED) !== 0,
+        superseded: (flags & abi.STATE_SUPERSEDED) !== 0,
         threads: threads.map((t) => ({
           tid: t.tid,
           migrated: t.migrated === 1,
           why: abi.WHY[t.why] ?? 'none',
           where: runAddress(t.where),
+          slot: runAddress(t.slot),
           when: t.when,
         })),
       };

@@ -2,36 +2,28 @@
 /**
  * What people read: results as lines of text. Values in, strings out.
  */
-import type { ApplyResult } from './apply.js';
-import { counted, hex } from './errors.js';
-import type { PendingThread } from './pending.js';
+import { counted } from './errors.js';
+import type { JobResult } from './job.js';
+import type { ManyResult } from './many.js';
 import type { CarriedPatch, Status } from './status.js';
-import type { Why } from './sys/abi.js';
+import { threadLine } from './thread-line.js';
 
-const REASONS: Readonly<Record<Why, string>> = {
-  none: 'has just migrated',
-  'not-asked': 'has not been asked to migrate',
-  running: 'is running and has not been back at user mode’s door yet',
-  pc: 'runs',
-  stack: 'has on its stack',
-  'signal-stack': 'runs on a signal stack',
-  uprobe: 'is under a uprobe',
-  'stack-unreadable': 'has a stack that cannot be read',
-  traced: 'is held by a debugger or tracer, which has to let go of it first',
-};
+/** One process's result; of the state of a single one, or of one among many. */
+type Changed = JobResult & { readonly state: 'applied' | 'reverted' | 'pending' };
 
-export function threadLine({ tid, name, why, where, place }: PendingThread): string {
-  const held = where === null ? '' : ` ${place ? `${place.function}+${hex(place.offset)}` : hex(where)}`;
-  return `thread ${tid} (${name}) ${REASONS[why]}${held}`;
-}
-
-export function resultLines(result: ApplyResult): string[] {
+export function resultLines(result: Changed): string[] {
   const { pid, patch, threads, timing } = result;
-  if (result.already) return [`process ${pid} carries ${patch} already`];
+  if (result.already)
+    return [
+      result.state === 'reverted'
+        ? `process ${pid} does not run ${patch} any more`
+        : `process ${pid} carries ${patch} already`,
+    ];
   const us = (value: number) => (value < 10_000 ? `${value} µs` : `${(value / 1000).toFixed(1)} ms`);
-  if (result.state === 'applied') {
+  if (result.state !== 'pending') {
     const parts = `clone ${us(timing.cloneUs)}, transition ${us(timing.transitionUs)}, fold ${us(timing.foldUs)}`;
-    return [`process ${pid} carries ${patch}: ${counted(threads.total, 'thread')} migrated (${parts})`];
+    const now = result.state === 'applied' ? `carries ${patch}` : `runs without ${patch} again`;
+    return [`process ${pid} ${now}: ${counted(threads.total, 'thread')} migrated (${parts})`];
   }
   return [
     `process ${pid}: ${patch} is under way, ${threads.migrated} of ${threads.total} threads have migrated; still to go:`,
@@ -40,21 +32,39 @@ export function resultLines(result: ApplyResult): string[] {
   ];
 }
 
+export function manyLines({ patch, processes, hidden, unsettled }: ManyResult): string[] {
+  const lines = processes.flatMap((one) => {
+    if (one.state === 'refused') return one.refusals.map(({ message }) => `refused: ${message}`);
+    if (one.state === 'gone') return [`process ${one.pid} (${one.name}) has ended, or runs another program now`];
+    return resultLines({ ...one, state: one.state });
+  });
+  const counts = ['applied', 'reverted', 'pending', 'refused', 'gone'].flatMap((state) => {
+    const count = processes.filter((one) => one.state === state).length;
+    return count > 0 ? [`${count} ${state}`] : [];
+  });
+  const summary = `${patch}, ${processes.length} process${processes.length === 1 ? '' : 'es'}: ${counts.join(', ')}`;
+  const growing = unsettled ? ['new processes were found each time; give the same command again'] : [];
+  return [...lines, summary, ...growing, ...hiddenLine(hidden)];
+}
+
 export function statusLines({ processes, hidden }: Status, pid: number | undefined): string[] {
   const lines = processes.flatMap((process) => [
     `process ${process.pid} (${process.name})${process.patches.length === 0 ? ' carries no patch' : ''}`,
     ...process.patches.flatMap(patchLines),
   ]);
   if (processes.length === 0 && pid === undefined) lines.push('no process carries a patch');
-  if (hidden > 0) lines.push(`not looked at, for want of permission: ${hidden}`);
-  return lines;
+  return [...lines, ...hiddenLine(hidden)];
 }
 
+export const hiddenLine = (hidden: number): string[] =>
+  hidden > 0 ? [`not looked at, for want of permission: ${hidden}`] : [];
+
 function patchLines(patch: CarriedPatch): string[] {
-  const { threads } = patch;
+  const { threads, under } = patch;
   const progress = threads ? `, ${threads.migrated} of ${threads.total} threads have migrated` : '';
+  const below = under.length > 0 ? `, below ${under.join(', ')}` : '';
   return [
-    `  ${patch.name}: ${patch.state}${progress} (${patch.functions.join(', ')} in ${patch.target})`,
+    `  ${patch.name}: ${patch.state}${below}${progress} (${patch.functions.join(', ')} in ${patch.target})`,
     ...patch.pending.map((thread) => `    ${threadLine(thread)}`),
   ];
 }

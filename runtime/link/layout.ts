@@ -27,12 +27,11 @@ export interface Layout {
   readonly stubs: ReadonlyMap<number, number>;
   /** Offset of what finds frame descriptions. */
   readonly finder: number;
+  /** Offset and size of the code sections. */
+  readonly code: { readonly offset: number; readonly size: number };
   readonly codeSize: number;
   readonly dataSize: number;
 }
-
-const CODE_ORDER: readonly SectionKind[] = ['code', 'rodata'];
-const DATA_ORDER: readonly SectionKind[] = ['data', 'bss'];
 
 export function layOut(patch: Patch, recordSize: number, finderSize = 0): Layout {
   const sections = new Array<number>(patch.sections.length).fill(0);
@@ -47,7 +46,10 @@ export function layOut(patch: Patch, recordSize: number, finderSize = 0): Layout
       }
     }
   };
-  place(CODE_ORDER);
+  const codeAt = at;
+  place(['code']);
+  const code = { offset: codeAt, size: at - codeAt };
+  place(['rodata']);
 
   const { wantSlot, wantStub } = wishes(patch);
   const slots = new Map<number, number>();
@@ -65,8 +67,8 @@ export function layOut(patch: Patch, recordSize: number, finderSize = 0): Layout
   const finder = roundUp(at, FINDER_ALIGN);
   const codeSize = roundUp(Math.max(finder + finderSize, 1), PAGE);
   at = codeSize;
-  place(DATA_ORDER);
-  return { sections, slots, stubs, finder, codeSize, dataSize: roundUp(at - codeSize, PAGE) };
+  place(['data', 'bss']);
+  return { sections, slots, stubs, finder, code, codeSize, dataSize: roundUp(at - codeSize, PAGE) };
 }
 
 /** Which symbols need a slot (all that go through the GOT) and which a stub too (imports that are called). */

@@ -10,7 +10,8 @@
 import { basename } from 'node:path';
 import { type RunAddress, runAddress } from '../../planner/index.js';
 import { type Mapping, mappingAt } from './maps.js';
-import { type Process, printable, USER_SPACE_END } from './process.js';
+import { USER_SPACE_END } from './memory.js';
+import { type Process, printable } from './process.js';
 
 export interface LoadedObject {
   readonly path: string;

@@ -5,13 +5,11 @@
  * Invariant: every read happens between opening a pidfd and checking that the process behind it still lives, so what
  * was read is about one process. Nothing here changes anything in the target.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { RuntimeError } from '../errors.js';
-import { close, pidfdOpen, pidfdProbe, SysError } from '../sys/calls.js';
+import { close, lockFile, pidfdOpen, pidfdProbe, SysError, unlockFile } from '../sys/calls.js';
 import { type Mapping, parseMaps } from './maps.js';
-
-/** Where user space ends on x86-64, for all that does not ask for more. */
-export const USER_SPACE_END = 2 ** 47;
+import { readAt } from './memory.js';
 
 export interface ThreadName {
   readonly tid: number;
@@ -72,24 +70,41 @@ export class Process {
     throw new RuntimeError('KERNEL_THREAD', { pid: this.pid, name: this.name });
   }
 
-  /** `length` bytes of the base at `address`, or null where (part of) it cannot be read. */
+  /** `length` bytes at `address` as the main thread sees them, or null where (part of) it cannot be read. */
   read(address: number, length: number): Buffer | null {
-    // Addresses come from the target's own memory, too: whatever stands there, it is no reason to fail.
-    if (!(address >= 0 && address + length <= USER_SPACE_END)) return null;
-    const bytes = Buffer.alloc(length);
-    let done = 0;
+    return readAt(this.memory, address, length);
+  }
+
+  /**
+   * Keeps every other `driftpatch` off this process, until `unlock` or the end of this one; false: another has it. Who
+   * may lock it may change it: nobody else can open its memory.
+   */
+  lock(): boolean {
+    return lockFile(this.memory);
+  }
+
+  unlock(): void {
+    unlockFile(this.memory);
+  }
+
+  /** The number of the view that a thread runs in, 0 for the base, also of one that has ended. */
+  viewOf(tid: number): number {
     try {
-      while (done < length) {
-        const count = readSync(this.memory, bytes, done, length - done, address + done);
-        if (count === 0) return null;
-        done += count;
-      }
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'EIO' || code === 'EFAULT' || code === 'EINVAL') return null;
-      throw error;
+      return Number(readFileSync(`/proc/${this.pid}/task/${tid}/mmview`, 'utf8'));
+    } catch {
+      return 0;
     }
-    return bytes;
+  }
+
+  /** Where the stack of a blocked thread begins; null of one that runs or has ended. */
+  stackPointer(tid: number): number | null {
+    try {
+      const fields = readFileSync(`/proc/${this.pid}/task/${tid}/syscall`, 'utf8').trim().split(' ');
+      const value = fields.length >= 3 ? Number(fields.at(-2)) : Number.NaN;
+      return Number.isSafeInteger(value) ? value : null;
+    } catch {
+      return null;
+    }
   }
 
   threads(): ThreadName[] {

@@ -8,7 +8,7 @@
 import { type RunAddress, runAddress } from '../../planner/index.js';
 import { PAGE } from '../link/layout.js';
 import type { Mapping } from '../proc/maps.js';
-import { USER_SPACE_END } from '../proc/process.js';
+import { USER_SPACE_END } from '../proc/memory.js';
 
 /** A 32-bit displacement's, less a page for an instruction's length and an addend. */
 const REACH = 2 ** 31 - PAGE;

@@ -20,6 +20,8 @@ export interface Verdict {
   readonly why: Why;
   /** For 'pc' and 'stack': the address that lies in a guard. */
   readonly where: number;
+  /** For 'stack': where on the stack it was found. */
+  readonly slot?: number;
 }
 
 /** A guard that counts, and whether its end may be a return address: that of a call which is the last instruction. */
@@ -100,7 +102,7 @@ function checkWords(stack: Stack): Verdict | null {
     if (uprobes && word >= uprobes.start && word < uprobes.end) return { why: 'uprobe', where: 0 };
     // A return address is behind the call: never a range's first byte, that is a function pointer.
     if (guards.some(({ start, end, last }) => word > start && (word < end || (word === end && last))))
-      return { why: 'stack', where: word };
+      return { why: 'stack', where: word, slot: at };
   }
   return null;
 }

@@ -27,7 +27,7 @@ export interface ProcessSymbols {
 export function symbols({ pid }: { readonly pid: number }): ProcessSymbols {
   const process = Process.open(pid);
   try {
-    const patches = findRecords(process, process.maps()).map((record): PatchSymbols => {
+    const patches = findRecords(process.read.bind(process), process.maps()).map((record): PatchSymbols => {
       const { name, arena, codeSize, frames } = record;
       const bytes = frames.size > 0 ? process.read(frames.start, frames.size) : null;
       const described = record.symbols.map((symbol) => ({ ...symbol, name: printable(symbol.name) }));

@@ -39,6 +39,7 @@ function bind() {
     ioctl: lib.func('ioctl', 'int', ['int', 'ulong', 'void *']),
     pread: lib.func('pread', 'long', ['int', 'void *', 'size_t', 'int64']),
     pwrite: lib.func('pwrite', 'long', ['int', 'void *', 'size_t', 'int64']),
+    flock: lib.func('flock', 'int', ['int', 'int']),
     poll: lib.func('poll', 'int', ['void *', 'ulong', 'int']),
   };
 }
@@ -71,6 +72,25 @@ export const pread = (fd: number, into: Buffer, offset: number): number =>
 
 export const pwrite = (fd: number, from: Uint8Array, offset: number): number =>
   checked('pwrite', libc().pwrite(fd, from, from.length, offset));
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+
+/** Locks the file behind `fd` until it is closed or unlocked; false if somebody else has it locked. */
+export function lockFile(fd: number): boolean {
+  try {
+    checked('flock', libc().flock(fd, LOCK_EX | LOCK_NB));
+    return true;
+  } catch (error) {
+    if (error instanceof SysError && error.errno === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
+export const unlockFile = (fd: number): void => {
+  checked('flock', libc().flock(fd, LOCK_UN));
+};
 
 const POLLIN = 1;
 const POLLERR = 8;

@@ -3,7 +3,7 @@
  * The unwinders of a process: each libgcc in it, and what its _Unwind_Find_FDE begins with.
  *
  * A shared libgcc_s exports the function; a program that was linked with -static-libgcc has its own, and only its symbol table
- * names it: the planner puts that into the patch. Refused, before anything is cloned: a process whose exceptions another
+ * names it: the planner puts that into the patch. Refused, before anything is written: a process whose exceptions another
  * unwinder throws (LLVM's and nongnu's libunwind have ways of their own), and a beginning that cannot be moved.
  */
 import {
@@ -20,6 +20,7 @@ import type { Identified } from '../identify.js';
 import { DynamicObject } from '../proc/dynamic.js';
 import type { Process } from '../proc/process.js';
 import { inLoadOrder } from '../resolve.js';
+import type { Text } from '../texts.js';
 import { type Continuation, FAR_JUMP_SIZE, farJumpTarget } from './finder.js';
 
 /** Bytes that stand at a place in the process. */
@@ -43,8 +44,9 @@ const ENDBR64 = Buffer.from('f30f1efa', 'hex');
 /** Bytes of the function that are looked through for jumps back to its beginning. */
 const LOOKED_AT = 1024;
 
-/** `ours`: jumps that patches carried already have put there. */
+/** As they stand in `text`. `ours`: jumps that patches carried already have put there. */
 export function findUnwinders(
+  text: Text,
   process: Process,
   patch: Patch,
   { target, objects }: Identified,
@@ -65,15 +67,15 @@ export function findUnwinders(
   }
   if (entries.size === 0) throw cannot(process, patch, 'it has no libgcc, or one without symbols');
   return [...entries].map((entry) => {
-    const unwinder = readUnwinder(process, entry, ours);
+    const unwinder = readUnwinder(text, entry, ours);
     if (typeof unwinder === 'string') throw cannot(process, patch, `${FIND} at ${hex(entry)} ${unwinder}`);
     return unwinder;
   });
 }
 
 /** Or why it cannot be led through the arena. */
-function readUnwinder(process: Process, entry: RunAddress, ours: readonly Jump[]): Unwinder | string {
-  const code = process.read(entry, LOOKED_AT);
+function readUnwinder(text: Text, entry: RunAddress, ours: readonly Jump[]): Unwinder | string {
+  const code = text(entry, LOOKED_AT);
   if (!code) return 'cannot be read';
   const skip = code.subarray(0, ENDBR64.length).equals(ENDBR64) ? ENDBR64.length : 0;
   const at = runAddress(entry + skip);

@@ -215,14 +215,15 @@ function late({ late }: Stopped): ViewThread[] {
 function holdersAmong({ tracees }: Stopped, around: Surroundings): ViewThread[] {
   return tracees.flatMap((tracee) => {
     const verdict = checkThread(tracee.registers(), around);
-    return verdict && !tracee.gone ? [thread(tracee.tid, verdict.why, verdict.where)] : [];
+    return verdict && !tracee.gone ? [thread(tracee.tid, verdict.why, verdict.where, verdict.slot)] : [];
   });
 }
 
-const thread = (tid: number, why: Why, where: number): ViewThread => ({
+const thread = (tid: number, why: Why, where: number, slot = 0): ViewThread => ({
   tid,
   migrated: false,
   why,
   where: runAddress(where),
+  slot: runAddress(slot),
   when: 0,
 });

@@ -7,6 +7,7 @@
  * call attaches to it again. `attach` gives a way whose change is made already: only `transition` is left to call.
  */
 import type { RunAddress } from '../../planner/index.js';
+import { RuntimeError } from '../errors.js';
 import type { GuardRange } from '../guards.js';
 import type { Process } from '../proc/process.js';
 import { View } from '../view.js';
@@ -14,7 +15,7 @@ import { foldBefore, watch } from './watch.js';
 import type { Near, Outcome, Terms, Way } from './way.js';
 
 export class WaitFree implements Way {
-  private readonly view: View;
+  private view: View;
   private readonly process: Process;
   private readonly begun: boolean;
 
@@ -46,18 +47,43 @@ export class WaitFree implements Way {
     this.view.guard(ranges);
   }
 
-  async transition({ consistency, deadline, clock, emit }: Terms): Promise<Outcome> {
-    const { view, process } = this;
+  /** One that a newer transition overtakes goes on as that one: it leads on from here. */
+  async transition({ consistency, deadline, clock, emit, begun }: Terms): Promise<Outcome> {
+    const { process } = this;
     const started = performance.now();
-    if (!this.begun) view.migrateAll(consistency);
-    const { complete, at } = await watch(view, process, deadline, emit);
-    clock.add('transitionUs', at - started);
+    if (!this.begun) this.view.migrateAll(consistency);
+    else if (consistency === 'entry') this.loosen();
+    begun();
+    for (;;) {
+      const { end, at } = await watch(this.view, process, deadline, emit);
+      const { total, migrated } = this.view.state();
+      const folding = performance.now();
+      const folded = end === 'complete' ? await foldBefore(this.view, deadline) : end;
+      if (folded === 'superseded' && this.follow()) continue;
+      clock.add('transitionUs', at - started);
+      if (end === 'complete') clock.add('foldUs', performance.now() - folding);
+      const done = folded !== 'deadline';
+      return { done, underWay: !done, total, migrated: done ? total : migrated, threads: this.view.state().threads };
+    }
+  }
 
-    const { total, migrated } = view.state();
-    const folding = performance.now();
-    const done = complete && (await foldBefore(view, deadline));
-    if (complete) clock.add('foldUs', performance.now() - folding);
-    return { done, underWay: !done, total, migrated, threads: view.state().threads };
+  /** Goes on with the newest transition; false if that has come to its end, and been folded. */
+  private follow(): boolean {
+    const newer = View.attach(this.process.pidfd, this.process.pid);
+    if (!newer) return false;
+    this.view.close();
+    this.view = newer;
+    return true;
+  }
+
+  /** Who waits for threads to leave a stack may decide that it need not be. */
+  private loosen(): void {
+    try {
+      this.view.migrateAll('entry');
+    } catch (error) {
+      // Folded or overtaken just now.
+      if (!(error instanceof RuntimeError) || error.code !== 'OTHER_TRANSITION') throw error;
+    }
   }
 
   close(): void {

@@ -10,12 +10,13 @@ const FIRST_LOOK_MS = 1;
 const LONGEST_LOOK_MS = 100;
 
 export interface Watched {
-  readonly complete: boolean;
+  /** 'superseded': a newer view's transition has begun, and this one never ends. */
+  readonly end: 'complete' | 'superseded' | 'deadline';
   /** When that was seen, before anybody was told. */
   readonly at: number;
 }
 
-/** Watches until the view is complete or `deadline` has passed; both in performance.now() time. */
+/** Watches until the view is complete or overtaken, or `deadline` has passed; both in performance.now() time. */
 export async function watch(
   view: View,
   process: Process,
@@ -27,8 +28,9 @@ export async function watch(
     const state = view.state();
     const at = performance.now();
     announce(state, process, seen, onEvent);
-    const complete = state.complete || state.folded;
-    if (complete || at >= deadline) return { complete, at };
+    if (state.complete || state.folded) return { end: 'complete', at };
+    if (state.superseded) return { end: 'superseded', at };
+    if (at >= deadline) return { end: 'deadline', at };
     const left = Math.max(deadline - performance.now(), 0);
     await view.wait(Math.ceil(Math.min(pause, left)));
   }
@@ -50,11 +52,12 @@ function announce(
 
 const FOLD_PAUSE_MS = 5;
 
-/** Folds a complete view; false if a thread keeps it from it until `deadline`. */
-export async function foldBefore(view: View, deadline: number): Promise<boolean> {
+/** Folds a complete view; unless a thread keeps it from it until `deadline`, or a newer transition has begun. */
+export async function foldBefore(view: View, deadline: number): Promise<'folded' | 'superseded' | 'deadline'> {
   for (;;) {
-    if (view.fold()) return true;
-    if (performance.now() >= deadline) return false;
+    if (view.fold()) return 'folded';
+    if (view.state().superseded) return 'superseded';
+    if (performance.now() >= deadline) return 'deadline';
     await new Promise((resolve) => setTimeout(resolve, FOLD_PAUSE_MS));
   }
 }

@@ -43,6 +43,8 @@ export interface Terms {
   /** Its `transitionUs` and `foldUs` are the way's to fill. */
   readonly clock: Stopwatch;
   readonly emit: (event: TransitionEvent) => void;
+  /** From here on whoever looks at the process sees that the change is under way: another may be begun. */
+  readonly begun: () => void;
 }
 
 export interface Outcome {

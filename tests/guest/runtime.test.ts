@@ -72,7 +72,7 @@ test('every thread of a live process runs the new function, running, sleeping an
   for (const arena of workers.arenas()) assert.not.match(arena, /wx/);
 });
 
-test('of a patched process: later threads run the new function, the same patch is done, another one is refused', async () => {
+test('of a patched process: later threads run the new function, and the same patch is done', async () => {
   const workers = await start();
   json(apply(fixAnswer, workers, '--json'), 0);
   workers.send('spawn');
@@ -84,9 +84,6 @@ test('of a patched process: later threads run the new function, the same patch i
   const again = json(apply(fixAnswer, workers, '--json'), 0);
   assert.equal([again.state, again.already], ['applied', true]);
 
-  const other = apply(fixHold, workers);
-  assert.is(other.status, 4);
-  assert.match(other.stderr, /answer at 0x.*: the function is patched already, by /);
   assert.equal(workers.arenas(), arenas);
 });
 
@@ -112,18 +109,14 @@ test('a thread inside a patched function holds up itself alone: status 5, its na
   assert.is(status.pending.length, 1);
   assert.is(status.pending[0].name, 'holder');
   assert.is(status.pending[0].place.function, 'hold');
-  assert.match(driftpatch('status').stdout, /thread \d+ \(holder\) has on its stack hold\+0x/);
-
-  const other = apply(fixAnswer, workers);
-  assert.is(other.status, 4);
-  assert.match(other.stderr, /in the middle of another transition \(.*3.*\)/);
+  assert.match(driftpatch('status').stdout, /thread \d+ \(holder\) is in hold\+0x[0-9a-f]+, called from be_held\+0x/);
 
   workers.send('release');
   const later = json(apply(fixHold, workers, '--json'), 0);
   assert.equal([later.state, later.threads], ['applied', { total: 6, migrated: 6 }]);
   await allRun(workers, 3);
   workers.send('release');
-  await workers.until(({ threads }) => threads.some(({ held }) => held === 1007));
+  await workers.until(({ threads }) => threads.some(({ held }) => held === 3007));
 });
 
 test('with entry consistency a thread deep inside does not hold anything up', async () => {
@@ -133,7 +126,7 @@ test('with entry consistency a thread deep inside does not hold anything up', as
   workers.send('release');
   await workers.until(({ threads }) => threads.some(({ held }) => held === 7));
   workers.send('release');
-  await workers.until(({ threads }) => threads.some(({ held }) => held === 1007));
+  await workers.until(({ threads }) => threads.some(({ held }) => held === 3007));
 });
 
 test('a patch for another build is refused, and names what runs', async () => {

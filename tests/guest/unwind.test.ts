@@ -6,7 +6,7 @@
  * with the machine's libgcc_s, and with one linked into the program.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -81,7 +81,22 @@ for (const [kind, libgcc] of [
       assert.is((await target.ask('trace')).result, frames, 'frames of a backtrace');
       assert.is((await target.ask('cancel')).result, 1, 'destructors of a cancelled thread');
       await target.throwing(209);
+
+      // The unwinder goes on knowing the new code: something may be in it still. Applied again, it is the same code.
+      const which = ['--pid', target.pid, '--consistency', 'entry'];
+      for (let round = 0; round < 2; round++) {
+        const reverted = driftpatch('revert', `${kind}-2`, ...which);
+        assert.is(reverted.status, 0, reverted.stderr);
+        await target.throwing(1);
+        const again = driftpatch('apply', join(folder, `${kind}-2.drift`), ...which);
+        assert.is(again.status, 0, again.stderr);
+        await target.throwing(209);
+      }
+      assert.is(codeArenas(target.pid), 1);
     },
   );
+
+const codeArenas = (pid: string) =>
+  readFileSync(`/proc/${pid}/maps`, 'utf8').match(/ r-xp .*\[anon:driftpatch\]$/gm)?.length;
 
 test.run();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** For guest suites: the program that is patched, and the commands that a person would type, as functions. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
+export const CLI = `${DIST}runtime/cli.js`;
 export const LIBRARY = `${DIST}runtime/index.js`;
 
 /** The path of a program that tests/guest/fixtures/Makefile builds. */
@@ -29,6 +30,8 @@ export interface Report {
   readonly whole: boolean;
 }
 
+export type Version = 1 | 2 | 3 | 4 | 5;
+
 /** A running `workers` process. */
 export class Workers {
   readonly pid: number;
@@ -41,7 +44,7 @@ export class Workers {
     this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   }
 
-  static async start(version: 1 | 2 | 3): Promise<Workers> {
+  static async start(version: Version): Promise<Workers> {
     const workers = new Workers(spawn(fixture(`workers-${version}`), { stdio: ['pipe', 'pipe', 'inherit'] }));
     await workers.nextReport();
     return workers;
@@ -71,6 +74,18 @@ export class Workers {
   arenas(): string[] {
     const maps = readFileSync(`/proc/${this.pid}/maps`, 'utf8').split('\n');
     return maps.filter((line) => line.endsWith('[anon:driftpatch]'));
+  }
+
+  /** Its memory, as its main thread sees it. */
+  read(address: number, length: number): Buffer {
+    const memory = openSync(`/proc/${this.pid}/mem`, 'r');
+    try {
+      const bytes = Buffer.alloc(length);
+      for (let done = 0; done < length; ) done += readSync(memory, bytes, done, length - done, address + done);
+      return bytes;
+    } finally {
+      closeSync(memory);
+    }
   }
 
   stop(): void {

@@ -16,6 +16,7 @@ import { layOut, PAGE } from '../../runtime/link/layout.js';
 import { link } from '../../runtime/link/link.js';
 import type { Mapping } from '../../runtime/proc/maps.js';
 import { Process } from '../../runtime/proc/process.js';
+import { Layered } from '../../runtime/records.js';
 import { resolve } from '../../runtime/resolve.js';
 import { finderSize, placeFinder } from '../../runtime/unwind/place.js';
 import { findUnwinders } from '../../runtime/unwind/unwinders.js';
@@ -77,9 +78,10 @@ export async function runPatched(program: string, patch: Patch): Promise<string>
 function prepare(target: Process, patch: Patch) {
   const maps = target.maps();
   const found = identify(target, maps, patch.target);
-  checkEntries(target, maps, found.target, patch.functions, []);
+  const text = new Layered((address, length) => target.read(address, length), maps);
+  checkEntries(maps, found.target, patch.functions, [text]);
   const symbols = resolve(target, patch, found);
-  const unwinders = findUnwinders(target, patch, found, []);
+  const unwinders = findUnwinders(target.read.bind(target), target, patch, found, []);
   const layout = layOut(patch, PAGE, finderSize(patch, unwinders));
   const size = layout.codeSize + layout.dataSize;
   const arena = freeNear(maps, found.target.start, size);

@@ -45,28 +45,58 @@ test('without a command it shows its usage, with status 2', () => {
   assert.match(stderr, /Usage: driftpatch/);
 });
 
-test('help is no mistake, and does not promise what is not there', () => {
-  for (const args of [['--help'], ['apply', '--help'], ['status', '--help']]) {
-    const { status, stdout } = run(args);
+test('help is no mistake, and shows how each command is used', () => {
+  for (const command of ['apply', 'revert', 'status', 'completion']) {
+    const { status, stdout } = run([command, '--help']);
     assert.is(status, 0);
-    assert.not.match(stdout, /revert|doctor|--exe|--all/);
+    assert.match(stdout, new RegExp(`Examples:\\n {2}driftpatch ${command}`));
   }
+  const { stdout } = run(['--help']);
+  for (const command of ['apply', 'revert', 'status', 'list', 'doctor', 'completion'])
+    assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
 });
 
-for (const args of [
-  ['revert', 'NAME', '--pid', '1'],
-  ['doctor'],
-  ['apply', fitting, '--exe', '/bin/x'],
-  ['apply', fitting, '--all'],
-])
-  test(`what is not there yet says so with status 2: ${args[0]} ${args.find((arg) => arg.startsWith('--')) ?? ''}`, () => {
-    const { status, said } = run(args);
-    assert.is(status, 2);
-    assert.match(said, /is not there yet/);
-  });
+test('completion knows every command and option, and the shell takes it', () => {
+  const script = run(['completion', 'bash']).stdout;
+  const completed = (...words: string[]) => {
+    const ask = `${script}
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})
+COMP_CWORD=${words.length - 1}
+_driftpatch
+printf '%s\n' "\${COMPREPLY[@]}"`;
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', ask], { encoding: 'utf8' });
+    assert.is(status, 0, stderr);
+    return stdout.trim().split('\n');
+  };
+  assert.equal(completed('driftpatch', 're'), ['revert']);
+  assert.equal(completed('driftpatch', 'apply', '--con'), ['--consistency']);
+  assert.equal(completed('driftpatch', 'apply', '--consistency', ''), ['strict', 'entry']);
+  assert.equal(completed('driftpatch', 'apply', fitting.slice(0, -2)), [fitting]);
+  assert.ok(completed('driftpatch', 'status', '--pid', '').includes(String(process.pid)));
+  assert.match(run(['completion', 'zsh']).stdout, /^#compdef driftpatch\n[\s\S]*apply\) _arguments .*--exe/);
+  assert.is(run(['completion', 'fish']).status, 2);
+});
+
+test('doctor says what is missing here and what to do: the kernel of this machine has no views', () => {
+  const { status, stdout } = run(['doctor', '--json']);
+  const { ok, checks, modes } = JSON.parse(stdout);
+  assert.equal([status, ok, modes['wait-free']], [4, false, false]);
+  const kernel = checks.find(({ name }: { name: string }) => name === 'kernel');
+  assert.is(kernel.result, 'missing');
+  assert.match(kernel.advice, /boot a kernel with the patches .*, or use --mode stop/);
+  assert.match(run(['doctor']).stdout, /^kernel: missing: .*, without views\n {2}boot a kernel/m);
+});
+
+test('a list of nothing is that, also in the JSON', () => {
+  const { status, stdout } = run(['list', '--json']);
+  assert.is(status, 0);
+  const { schema, patches, hidden } = JSON.parse(stdout);
+  assert.equal([schema, Array.isArray(patches), typeof hidden], [1, true, 'number']);
+});
 
 for (const [args, message] of [
-  [['apply', fitting], /give --pid N/],
+  [['apply', fitting], /give --pid N, --exe PATH or --all/],
+  [['revert', 'fix'], /give --pid N, --exe PATH or --all/],
   [['apply', '--pid', '1'], /missing required argument/],
   [['apply', fitting, '--pid', 'server'], /a process id is a positive whole number/],
   [['apply', fitting, '--pid', '0'], /a process id is a positive whole number/],

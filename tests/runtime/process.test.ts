@@ -23,6 +23,7 @@ import { checkEntries } from '../../runtime/detour.js';
 import { identify } from '../../runtime/identify.js';
 import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
 import { Process } from '../../runtime/proc/process.js';
+import { Layered } from '../../runtime/records.js';
 import { resolve } from '../../runtime/resolve.js';
 import { buildIdOf, looking, refused, symbolOf, Workshop } from './live.js';
 
@@ -215,7 +216,8 @@ test('an entry is taken only with the bytes, the room and the mapping that the p
       const { target } = identify(process, maps, targetOf(pie));
       const bytes = process.read(address + target.bias, 5)!;
       const old = { address, size: 20, room: 20, detourOffset: 0, bytes, ...change };
-      checkEntries(process, maps, target, [{ name: 'victim', old } as ReplacedFunction], []);
+      const text = new Layered((at, length) => process.read(at, length), maps);
+      checkEntries(maps, target, [{ name: 'victim', old } as ReplacedFunction], [text]);
     });
   await check({});
   const original = await looking(pid, (p) => {

@@ -15,6 +15,7 @@ const RECORD: PatchRecord = {
   codeSize: 0x3000,
   dataSize: 0x1000,
   bias: 0x5554_0000_0000,
+  code: { start: runAddress(ARENA + 0x1000), size: 0x200 },
   consistency: 'entry',
   functions: [
     {
@@ -83,7 +84,7 @@ test('a record that says it stands elsewhere is a copy, and not believed', () =>
   assert.is(decodeRecord(encodeRecord(RECORD), runAddress(ARENA + 4096)), null);
 });
 
-test('well-formed lies are not believed: a body outside the arena, a name that is none, no whole pages', () => {
+test('well-formed lies are not believed: a body or code outside the arena, a name that is none, no whole pages', () => {
   assert.is(decodeRecord(encodeRecord({ ...RECORD, codeSize: 0x3001 }), ARENA), null);
   const body = { ...RECORD.functions[0]!, body: runAddress(ARENA + 0x3000) };
   assert.is(decodeRecord(encodeRecord({ ...RECORD, functions: [body] }), ARENA), null);
@@ -91,6 +92,8 @@ test('well-formed lies are not believed: a body outside the arena, a name that i
   assert.is(decodeRecord(encodeRecord({ ...RECORD, symbols: [symbol] }), ARENA), null);
   const frames = { start: runAddress(ARENA - 8), size: 16 };
   assert.is(decodeRecord(encodeRecord({ ...RECORD, frames }), ARENA), null);
+  const code = { start: runAddress(ARENA + 0x2000), size: 0x1001 };
+  assert.is(decodeRecord(encodeRecord({ ...RECORD, code }), ARENA), null);
   assert.is(decodeRecord(encodeRecord({ ...RECORD, name: '\u001b[2J' }), ARENA), null);
   assert.is(decodeRecord(encodeRecord({ ...RECORD, buildId: '../x' }), ARENA), null);
 });

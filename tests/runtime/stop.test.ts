@@ -140,8 +140,8 @@ test('no signal is lost, however often the process is stopped', async () => {
 });
 
 for (const [kind, why] of [
-  ['held', /thread \d+ \(holder\) has on its stack victim\+0x/],
-  ['handler', /thread \d+ \(holder\) has on its stack victim\+0x/],
+  ['held', /thread \d+ \(holder\) is in victim\+0x/],
+  ['handler', /thread \d+ \(holder\) is in victim\+0x/],
   ['altstack', /thread \d+ \(holder\) runs on a signal stack/],
   ['autodisarm', /thread \d+ \(holder\) runs on a signal stack/],
 ] as const)
