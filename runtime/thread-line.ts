@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<Why, string>> = {
   'signal-stack': 'runs on a signal stack',
   uprobe: 'is under a uprobe',
   'stack-unreadable': 'has a stack that cannot be read',
+  'safe-point': 'has not come to a safe point of its program yet',
   traced: 'is held by a debugger or tracer, which has to let go of it first',
 };
 

@@ -19,6 +19,7 @@ export const CLONE_ATTACH = 0x1;
 export const CLONE_NEWEST = 0x2;
 export const MIGRATE_ALL = 0x1;
 export const MIGRATE_ENTRY = 0x2;
+export const MIGRATE_COOPERATIVE = 0x4;
 export const GUARD_CHANGED = 0;
 export const GUARD_BODY = 1;
 export const MAX_GUARDS = 4096;
@@ -79,6 +80,7 @@ export const WHY = [
   'uprobe',
   'stack-unreadable',
   'traced',
+  'safe-point',
 ] as const;
 export type Why = (typeof WHY)[number];
 

@@ -526,6 +526,9 @@ static int seal_for_migration(struct mmview *view, unsigned int flags)
 	else if (flags & MMVIEW_MIGRATE_ENTRY)
 		WRITE_ONCE(view->entry, true);
 	if (!err) {
+		if (flags & MMVIEW_MIGRATE_ALL)
+			WRITE_ONCE(view->cooperative,
+				   flags & MMVIEW_MIGRATE_COOPERATIVE);
 		seal(view);
 		WRITE_ONCE(view->asked, true);
 	}
@@ -573,14 +576,16 @@ put:
  * @tid: the thread; 0 for the caller, which migrates at once and unchecked.
  * @flags: MMVIEW_MIGRATE_ALL for all threads of @tid's process, newborn ones
  *	too; MMVIEW_MIGRATE_ENTRY to leave the stack out of the check, from now
- *	on for all threads that are on their way to the view.
+ *	on for all threads that are on their way to the view;
+ *	MMVIEW_MIGRATE_COOPERATIVE, with ALL, to let each move itself.
  *
  * Seals the view. Returns 1 if the thread (with ALL, every thread) runs in the
  * view, 0 if it will when it is safe; the kernel sees to that by itself. Or
  *	-EBADF		@fd is not open
  *	-EBUSY		the view has been folded; with ALL, all were asked to migrate
  *			to a newer one
- *	-EINVAL		unknown bits in @flags; ALL with tid 0; @fd is not a view
+ *	-EINVAL		unknown bits in @flags; ALL with tid 0; COOPERATIVE without
+ *			ALL; @fd is not a view
  *	-EPERM		the caller may not attach to the process
  *	-ESRCH		no such thread, or not one of the view's process; the
  *			process is gone
@@ -592,8 +597,11 @@ SYSCALL_DEFINE3(mmview_migrate, int, fd, pid_t, tid, unsigned int, flags)
 	struct fd f;
 	int ret;
 
-	if (flags & ~(MMVIEW_MIGRATE_ALL | MMVIEW_MIGRATE_ENTRY) || tid < 0 ||
-	    (!tid && (flags & MMVIEW_MIGRATE_ALL)))
+	if (flags & ~(MMVIEW_MIGRATE_ALL | MMVIEW_MIGRATE_ENTRY |
+		      MMVIEW_MIGRATE_COOPERATIVE) || tid < 0)
+		return -EINVAL;
+	if (flags & MMVIEW_MIGRATE_ALL ? !tid :
+					 flags & MMVIEW_MIGRATE_COOPERATIVE)
 		return -EINVAL;
 	f = fdget(fd);
 	if (!fd_file(f))

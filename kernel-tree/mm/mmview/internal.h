@@ -127,6 +127,7 @@ struct mmview {
 	/* the transition */
 	bool all;			/* every thread, newborn ones too */
 	bool entry;			/* MMVIEW_MIGRATE_ENTRY */
+	bool cooperative;		/* MMVIEW_MIGRATE_COOPERATIVE */
 	bool complete;
 	unsigned int rounds;		/* of the work, so far */
 	struct delayed_work work;

@@ -7,7 +7,9 @@
  *	a thread that runs		moves itself on its way to user mode
  *					(TIF_NOTIFY_RESUME brings it there soon);
  *	a thread that is not safe now	is looked at again by a work item, a
- *					few milliseconds later, and so on.
+ *					few milliseconds later, and so on;
+ *	a thread of a cooperative	moves itself, by a system call where it
+ *	transition			knows that it is safe, and not otherwise.
  *
  * In place works like this: task_call_func() holds the thread off its CPU
  * while its registers are noted; then its stack is read, without any lock of
@@ -178,7 +180,7 @@ void __mmview_resume(struct pt_regs *regs)
 	task_unlock(current);
 	if (!view)
 		return;
-	if (current->mm != view->root.mm)
+	if (current->mm != view->root.mm || READ_ONCE(view->cooperative))
 		goto put;
 	mmview_check_self(view, regs, &verdict);
 	if (verdict.why != MMVIEW_WHY_NONE) {
@@ -235,6 +237,8 @@ static int move_or_ask(struct mmview *view, struct task_struct *task)
 	err = ask(view, task);
 	if (err)
 		return err;
+	if (READ_ONCE(view->cooperative))
+		return 0;
 	return move_blocked(view, task) ? 0 : 1;
 }
 
@@ -438,6 +442,10 @@ static void describe(struct mmview *view, struct task_struct *task,
 	}
 	if (!is_pending(view, task)) {
 		out->why = MMVIEW_WHY_NOT_ASKED;
+		return;
+	}
+	if (READ_ONCE(view->cooperative)) {
+		out->why = MMVIEW_WHY_SAFE_POINT;
 		return;
 	}
 	/* A blocked thread is looked at now; of a running one we have a memory. */

@@ -37,12 +37,16 @@
  * transition of any older view: no thread is moved there any more.
  * MMVIEW_MIGRATE_ENTRY: leave the stack out of the safety check: only the
  * program counter must be outside the guards.
+ * MMVIEW_MIGRATE_COOPERATIVE, with ALL: the kernel moves no thread. Each moves
+ * itself where its program knows that it is safe, with MMVIEW_CLONE_ATTACH and
+ * then mmview_migrate() with @tid 0.
  *
  * Result: 1 the thread runs in the view now (with ALL: every thread does);
  * 0 the thread will migrate when it is safe.
  */
 #define MMVIEW_MIGRATE_ALL		0x1u
 #define MMVIEW_MIGRATE_ENTRY		0x2u
+#define MMVIEW_MIGRATE_COOPERATIVE	0x4u
 
 /*
  * MMVIEW_IOC_MAP: make the arena of an unsealed view, once per view.
@@ -101,6 +105,7 @@ struct mmview_guard {
 #define MMVIEW_WHY_UPROBE		6u	/* under an active uprobe or uretprobe */
 #define MMVIEW_WHY_STACK_UNREADABLE	7u	/* no stack at sp, or too deep to check */
 #define MMVIEW_WHY_TRACED		8u	/* a debugger holds it */
+#define MMVIEW_WHY_SAFE_POINT		9u	/* has to come to a safe point of its own */
 
 struct mmview_thread {
 	__u32 tid;		/* in the caller's pid namespace */
