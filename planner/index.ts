@@ -15,7 +15,7 @@ export {
   runAddress,
   toSafe,
 } from './addresses.js';
-export { type Instruction, instructions, isBranch } from './core/instruction.js';
+export { type Instruction, instructions, isBranch, isCall } from './core/instruction.js';
 export { Workspace } from './core/workspace.js';
 export {
   type Allowance,

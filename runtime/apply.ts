@@ -28,6 +28,7 @@ import { parsePatch } from './patch.js';
 import type { LoadedObject } from './proc/object.js';
 import type { PatchRecord } from './record.js';
 import { resolve } from './resolve.js';
+import { checkSuspended } from './safe-points.js';
 import { findUnwinders } from './unwind/unwinders.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
@@ -68,6 +69,7 @@ async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<Apply
 
     checkEntries(maps, target, patch.functions, carried.all());
     checkCumulative(patch, target, carried);
+    checkSuspended(process, found.objects, patch);
     const symbols = resolve(process, patch, found);
     const ours = carried.newest.records.flatMap(({ jumps }) => jumps);
     const unwinders = () => findUnwinders(carried.texts.newest, process, patch, found, ours);

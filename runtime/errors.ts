@@ -115,6 +115,17 @@ const table = {
       `thread ${f.tid} is confined by seccomp, and what its filter would say cannot be found out (${f.why}); run as root, or use --mode wait-free`,
   ],
   CODE_FORBIDDEN: [4, (f) => `process ${f.pid} is not allowed new code (mmap: ${f.errno}); use --mode wait-free`],
+  SAFE_POINTS: [
+    4,
+    (f) =>
+      `process ${f.pid} declares safe points (driftpatch.h), and a stopped thread need not be in one; leave --mode stop away`,
+  ],
+  CALL_AT_ENTRY: [
+    4,
+    (f) =>
+      `${f.symbol} begins with a call, and process ${f.pid} declares safe points: a coroutine that nobody sees may be suspended among the bytes that change; restart the process to patch it`,
+  ],
+
   NO_ROOM: [4, (f) => `no gap of ${f.size} bytes within 2 GiB of ${f.object} for the arena`],
   NO_MEMORY: [4, (f) => `the kernel has no memory for the view (${f.call})`],
   NOT_CARRIED: [

@@ -107,9 +107,13 @@ export class View {
     this.call({}, () => ioctl('SEAL', this.fd, abi.IOC_SEAL, null));
   }
 
-  /** Starts the transition of all threads, those born meanwhile included. True: it is complete already. */
-  migrateAll(consistency: Consistency): boolean {
-    const flags = abi.MIGRATE_ALL | (consistency === 'entry' ? abi.MIGRATE_ENTRY : 0);
+  /**
+   * Starts the transition of all threads, those born meanwhile included. True: it is complete already. A cooperative one
+   * leaves it to each thread to move itself.
+   */
+  migrateAll(consistency: Consistency, cooperative = false): boolean {
+    const how = (consistency === 'entry' ? abi.MIGRATE_ENTRY : 0) | (cooperative ? abi.MIGRATE_COOPERATIVE : 0);
+    const flags = abi.MIGRATE_ALL | how;
     return this.call({}, () => mmviewMigrate(this.fd, this.pid, flags)) === 1;
   }
 

@@ -55,6 +55,10 @@ export function instructionAt(rows: Int32Array, index: number, start: number): I
 /** A direct branch: call, jmp, jcc, loop. */
 export const isBranch = (kind: number): boolean => kind >= Kind.call && kind <= Kind.branch;
 
+/** A call, direct or through a register or memory (ff /2). */
+export const isCall = ({ kind, opcode, modrm }: Instruction): boolean =>
+  kind === Kind.call || (opcode === 0xff && ((modrm >> 3) & 7) === 2);
+
 /** The instructions of `code` in turn, up to its end or to the first byte that none begins with. */
 export function instructions(code: Uint8Array): Instruction[] {
   const [{ rows }] = decodeFunctions(code, [{ start: 0, size: code.length }]) as [DecodedFunction];

@@ -10,7 +10,7 @@
 
 import { instructionsOf } from '../compare/instructions.js';
 import type { Reference } from '../compare/references.js';
-import { Kind } from '../core/load.js';
+import { isCall } from '../core/instruction.js';
 import { type Encoded, PCREL } from '../elf/encoded.js';
 import { type CommonPart, type Frame, type Frames, readFrames } from '../elf/frames.js';
 import { bytesAt } from '../elf/image.js';
@@ -32,8 +32,6 @@ const RECORD_ALIGN = 8;
 const DATA_ALIGN = 4;
 /** libgcc's unwinder asks it for the frame description of a place in code. */
 const FIND_FRAME = '_Unwind_Find_FDE';
-/** call and jmp through a register or memory. */
-const INDIRECT = 0xff;
 const UNDERSCORE = 0x5f;
 const Z = 0x5a;
 
@@ -94,10 +92,7 @@ const cannot = (binder: Binder, { name }: CodeFunction, why: string): null =>
   binder.refuse('UNWIND_NEEDED', name, `function ${name} cannot be unwound from a patch: ${why}; leave it as it was`);
 
 /** It calls something, so something below it may throw. */
-const mayThrow = (fn: CodeFunction): boolean =>
-  instructionsOf(fn).some(
-    ({ kind, opcode, modrm }) => kind === Kind.call || (opcode === INDIRECT && ((modrm >> 3) & 7) === 2),
-  );
+const mayThrow = (fn: CodeFunction): boolean => instructionsOf(fn).some(isCall);
 
 function landingPads(binder: Binder, fn: CodeFunction, { data }: Frame): LandingPads | null {
   const { image } = binder.plan.context.after;

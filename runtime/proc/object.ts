@@ -11,6 +11,7 @@ import { basename } from 'node:path';
 import { type RunAddress, runAddress } from '../../planner/index.js';
 import { type Mapping, mappingAt } from './maps.js';
 import { USER_SPACE_END } from './memory.js';
+import { type Note, parseNotes } from './notes.js';
 import { type Process, printable } from './process.js';
 
 export interface LoadedObject {
@@ -26,6 +27,8 @@ export interface LoadedObject {
   readonly end: RunAddress;
   /** NT_GNU_BUILD_ID, lower-case hex, or null. */
   readonly buildId: string | null;
+  /** Its notes, and where each has its description in the process. */
+  readonly notes: readonly (Note & { readonly address: number })[];
   /** PT_DYNAMIC. */
   readonly dynamic: { readonly address: RunAddress; readonly size: number } | null;
 }
@@ -64,6 +67,7 @@ function readObject(process: Process, maps: readonly Mapping[], first: Mapping):
   if (bias < 0 || code.length === 0 || !code.every((segment) => isMappedCode(maps, first, bias, segment))) return null;
   const start = Math.min(...loads.map(({ address }) => address)) + bias;
   const end = Math.max(...loads.map(({ address, size }) => address + size)) + bias;
+  const notes = readNotes(process, segments, bias);
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
   return {
     path: printable(first.path),
@@ -72,7 +76,8 @@ function readObject(process: Process, maps: readonly Mapping[], first: Mapping):
     bias,
     start: runAddress(start - (start % PAGE)),
     end: runAddress(Math.ceil(end / PAGE) * PAGE),
-    buildId: readBuildId(process, segments, bias),
+    buildId: findBuildId(notes),
+    notes,
     dynamic: dynamic ? { address: runAddress(dynamic.address + bias), size: dynamic.size } : null,
   };
 }
@@ -106,28 +111,24 @@ function readSegments(process: Process, address: number): Segment[] {
   return segments;
 }
 
-function readBuildId(process: Process, segments: readonly Segment[], bias: number): string | null {
-  for (const segment of segments) {
-    if (segment.type !== PT_NOTE || segment.size > MAX_NOTES) continue;
-    const notes = process.read(segment.address + bias, segment.size);
-    const id = notes && findBuildId(notes);
-    if (id) return id;
-  }
-  return null;
+/** All notes of all segments, with the run-time addresses of their descriptions. */
+function readNotes(
+  process: Process,
+  segments: readonly Segment[],
+  bias: number,
+): (Note & { readonly address: number })[] {
+  return segments
+    .filter(({ type, size }) => type === PT_NOTE && size <= MAX_NOTES)
+    .flatMap(({ address, size }) =>
+      parseNotes(process.read(address + bias, size) ?? Buffer.alloc(0)).map((note) => ({
+        ...note,
+        address: address + bias + note.at,
+      })),
+    );
 }
 
-/** The build id among the notes in `notes`. */
-export function findBuildId(notes: Buffer): string | null {
-  let at = 0;
-  while (at + 12 <= notes.length) {
-    const nameSize = notes.readUInt32LE(at);
-    const size = notes.readUInt32LE(at + 4);
-    const type = notes.readUInt32LE(at + 8);
-    const content = at + 12 + Math.ceil(nameSize / 4) * 4;
-    if (content + size > notes.length) return null;
-    const isGnu = notes.toString('latin1', at + 12, at + 12 + nameSize) === 'GNU\0';
-    if (isGnu && type === NT_GNU_BUILD_ID) return size > 0 ? notes.toString('hex', content, content + size) : null;
-    at = content + Math.ceil(size / 4) * 4;
-  }
-  return null;
+/** The build id among `notes`. */
+export function findBuildId(notes: readonly Note[]): string | null {
+  const id = notes.find(({ owner, type }) => owner === 'GNU' && type === NT_GNU_BUILD_ID);
+  return id && id.description.length > 0 ? id.description.toString('hex') : null;
 }

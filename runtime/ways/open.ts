@@ -2,7 +2,9 @@
 /**
  * The choice of a way.
  */
+import { RuntimeError } from '../errors.js';
 import type { Process } from '../proc/process.js';
+import { safePointWords } from '../safe-points.js';
 import { StopAll } from './stop.js';
 import { WaitFree } from './wait-free.js';
 import type { Mode, Way } from './way.js';
@@ -11,5 +13,7 @@ export const MODES: readonly Mode[] = ['wait-free', 'stop'];
 
 /** A change to `process`'s text that has not begun to be made. */
 export function openWay(mode: Mode, process: Process): Way {
-  return mode === 'stop' ? StopAll.open(process) : WaitFree.open(process);
+  if (mode === 'wait-free') return WaitFree.open(process);
+  if (safePointWords(process).length > 0) throw new RuntimeError('SAFE_POINTS', { pid: process.pid });
+  return StopAll.open(process);
 }

@@ -10,6 +10,7 @@ import type { RunAddress } from '../../planner/index.js';
 import { RuntimeError } from '../errors.js';
 import type { GuardRange } from '../guards.js';
 import type { Process } from '../proc/process.js';
+import { callToSafePoints, dismissFromSafePoints, safePointWords } from '../safe-points.js';
 import { View } from '../view.js';
 import { foldBefore, watch } from './watch.js';
 import type { Near, Outcome, Terms, Way } from './way.js';
@@ -51,9 +52,12 @@ export class WaitFree implements Way {
   async transition({ consistency, deadline, clock, emit, begun }: Terms): Promise<Outcome> {
     const { process } = this;
     const started = performance.now();
-    if (!this.begun) this.view.migrateAll(consistency);
-    else if (consistency === 'entry') this.loosen();
+    const words = safePointWords(process);
+    if (!this.begun) this.view.migrateAll(consistency, words.length > 0);
+    else if (consistency === 'entry') this.loosen(words.length > 0);
     begun();
+    // Not before: a thread that comes along finds the view that all are asked to.
+    if (!this.begun) callToSafePoints(process, words);
     for (;;) {
       const { end, at } = await watch(this.view, process, deadline, emit);
       const { total, migrated } = this.view.state();
@@ -63,6 +67,7 @@ export class WaitFree implements Way {
       clock.add('transitionUs', at - started);
       if (end === 'complete') clock.add('foldUs', performance.now() - folding);
       const done = folded !== 'deadline';
+      if (done) dismissFromSafePoints(process, words);
       return { done, underWay: !done, total, migrated: done ? total : migrated, threads: this.view.state().threads };
     }
   }
@@ -77,9 +82,9 @@ export class WaitFree implements Way {
   }
 
   /** Who waits for threads to leave a stack may decide that it need not be. */
-  private loosen(): void {
+  private loosen(cooperative: boolean): void {
     try {
-      this.view.migrateAll('entry');
+      this.view.migrateAll('entry', cooperative);
     } catch (error) {
       // Folded or overtaken just now.
       if (!(error instanceof RuntimeError) || error.code !== 'OTHER_TRANSITION') throw error;

@@ -21,6 +21,7 @@ import {
 } from '../../planner/index.js';
 import { checkEntries } from '../../runtime/detour.js';
 import { identify } from '../../runtime/identify.js';
+import { parseNotes } from '../../runtime/proc/notes.js';
 import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
 import { Process } from '../../runtime/proc/process.js';
 import { Layered } from '../../runtime/records.js';
@@ -247,9 +248,9 @@ test('a build id is found behind other notes, and not in a truncated one', () =>
     ]);
   };
   const notes = Buffer.concat([note('GNU', 5, '0200'), Buffer.alloc(2), note('GNU', 3, 'c0ffee00')]);
-  assert.is(findBuildId(notes), 'c0ffee00');
-  assert.is(findBuildId(notes.subarray(0, notes.length - 1)), null);
-  assert.is(findBuildId(note('FreeBSD', 3, 'c0ffee00')), null);
+  assert.is(findBuildId(parseNotes(notes)), 'c0ffee00');
+  assert.is(findBuildId(parseNotes(notes.subarray(0, notes.length - 1))), null);
+  assert.is(findBuildId(parseNotes(note('FreeBSD', 3, 'c0ffee00'))), null);
 });
 
 test.run();
