@@ -50,11 +50,12 @@ const kinds: readonly [title: string, kind: string, file: string][] = [
   ['a program at any address', 'pie', 'carry-pie'],
   ['a program at a fixed address', 'exec', 'carry-exec'],
   ['a shared library', 'shared', 'libcarry'],
+  ['a shared library that the program has opened while it ran', 'dlopen', 'libcarry'],
   ['a C++ program, exceptions and all,', 'cpp', 'carry-cpp'],
 ];
 for (const [title, kind, file] of kinds)
   test(`${title} does what the new one does`, async () => {
-    const suffix = kind === 'shared' ? '.so' : '';
+    const suffix = file === 'libcarry' ? '.so' : '';
     const patch = patchFor(kind, `${file}-old${suffix}`, `${file}-new${suffix}`);
     const old = await start(fixture(`carry-${kind}-old`));
     const applied = driftpatch('apply', patch, '--pid', old.pid, '--json');
