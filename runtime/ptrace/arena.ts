@@ -41,6 +41,7 @@ export function mapArena(
 ): MappedArena {
   const gadgets = findGadgets(process, process.maps());
   const size = codeSize + dataSize;
+  if (!process.read(near.start, 1)) throw changed(process);
   return inOneThread(process, memory, gadgets, (thread) => {
     for (let attempt = 1; ; attempt++) {
       const address = findRoom(process.maps(), near, size, lowestAddress());
@@ -102,8 +103,12 @@ function inOneThread<T>(process: Process, memory: number, gadgets: Gadgets, acti
         tracee.letGo();
       }
     }
+  if (process.maps().every(({ start }) => !process.read(start, 1))) throw changed(process);
   throw new RuntimeError('NO_THREAD', { pid, count: tids.length });
 }
+
+const changed = ({ pid }: Process) =>
+  new RuntimeError('PROCESS_CHANGED', { pid, what: 'it has executed another program' });
 
 function map(process: Process, thread: RemoteThread, address: number, size: number, access: number): void {
   const list = [address, size, access, ANONYMOUS, -1, 0] as const;

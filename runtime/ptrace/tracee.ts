@@ -2,11 +2,14 @@
 /**
  * One thread of the target under ptrace, from seizing it to letting it go.
  *
- *     seized, asked to stop -> stopped -> let go          (or gone: it has ended meanwhile)
+ *     seized, asked to stop -> stopped -> let go
+ *                           \          \
+ *                            +----------+-> killed -> ended: its end has been taken note of
  *
- * Invariants: a signal that comes meanwhile is passed on, never lost. A thread that does not stop in time (a vfork parent,
- * one that waits for a disk) is not left behind asked to stop: `abandon` lets it go as soon as it does. Should we end, the
- * kernel lets go of all. All requests come from one thread of ours, the one that has seized.
+ * Invariants: a signal that comes meanwhile is passed on, never lost. Nobody is left behind: a thread that does not stop in
+ * time (a vfork parent, one that waits for a disk) is let go as soon as it does, and one that is killed is waited for, because
+ * an exec in its process waits for that. Should we end, the kernel does all this. All requests come from one thread of
+ * ours, the one that has seized.
  */
 import { ptrace, SysError, waitStatus } from '../sys/calls.js';
 import { PTRACE, PTRACE_EVENT_STOP, PTRACE_O_TRACESYSGOOD, Registers } from '../sys/ptrace.js';
@@ -14,15 +17,17 @@ import { asIfNotStopped } from './resume.js';
 
 const SIGTRAP = 5;
 const SYSGOOD = 0x80;
-const ABANDONED_POLL_MS = 2;
+const POLL_MS = 2;
 
 export type Stop = 'asked' | 'syscall';
 
+/** Those that we still have to let go, by thread. */
+const leftovers = new Map<number, Tracee>();
+let polling: NodeJS.Timeout | undefined;
+
 export class Tracee {
   readonly tid: number;
-  /** It has ended, or was never there. */
-  gone = false;
-  private stopped = false;
+  private state: 'running' | 'stopped' | 'killed' | 'ended' = 'running';
   private known: Registers | null = null;
 
   private constructor(tid: number) {
@@ -31,6 +36,11 @@ export class Tracee {
 
   /** Begins to trace `tid` and asks it to stop. Null: it has ended. */
   static seize(tid: number): Tracee | null {
+    const again = leftovers.get(tid);
+    if (again) {
+      leftovers.delete(tid);
+      return again;
+    }
     try {
       ptrace('SEIZE', PTRACE.SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD);
     } catch (error) {
@@ -42,18 +52,19 @@ export class Tracee {
     return tracee;
   }
 
-  /** Looks whether it has come to a stop of this kind (or has ended): true if so. Does not wait. */
+  /** It will not run any more. */
+  get gone(): boolean {
+    return this.state === 'killed' || this.state === 'ended';
+  }
+
+  /** Looks whether it has come to a stop of this kind (or will never): true if so. Does not wait. */
   hasStopped(wanted: Stop = 'asked'): boolean {
-    while (!this.stopped && !this.gone) {
-      const status = this.status();
-      if (status === null) return false;
-      if ((status & 0xff) !== 0x7f) {
-        this.gone = true;
-        break;
-      }
+    while (this.state === 'running') {
+      const status = this.nextStatus();
+      if (status === null) return this.gone;
       const signal = (status >> 8) & 0xff;
       const event = status >> 16;
-      this.stopped = true;
+      this.state = 'stopped';
       if (event === PTRACE_EVENT_STOP ? wanted === 'asked' : event === 0 && signal === (SIGTRAP | SYSGOOD)) break;
       // a signal on its way to the thread: let it through, what we have asked for still comes
       this.resume(wanted, event === 0 && signal < SYSGOOD ? signal : 0);
@@ -63,7 +74,7 @@ export class Tracee {
 
   /** Lets it run on, up to a system call's door for 'syscall'. */
   resume(until: Stop, signal = 0): void {
-    this.stopped = false;
+    this.state = 'running';
     this.known = null;
     if (until === 'syscall') this.request('SYSCALL', PTRACE.SYSCALL, 0, signal);
     else this.request('CONT', PTRACE.CONT, 0, signal);
@@ -88,43 +99,51 @@ export class Tracee {
       return ptrace(name, request, this.tid, address, data);
     } catch (error) {
       if (!isGone(error)) throw error;
-      this.gone = true;
+      if (this.state !== 'ended') this.state = 'killed';
       return 0;
     }
   }
 
-  /** Lets a stopped one go, and one that has not stopped yet as soon as it does. */
+  /** Lets a stopped one go; one that has not stopped, or has been killed, as soon as that is possible. */
   letGo(): void {
-    if (this.stopped || this.gone || this.hasStopped()) this.detach();
-    else this.abandon();
+    if (this.isLetGo()) return;
+    leftovers.set(this.tid, this);
+    polling ??= setInterval(letLeftoversGo, POLL_MS).unref();
   }
 
-  private detach(): void {
-    const registers = this.registers();
-    const resumed = asIfNotStopped(registers);
-    if (resumed !== registers) this.setRegisters(resumed);
-    if (!this.gone) this.request('DETACH', PTRACE.DETACH, 0, 0);
-    this.gone = true;
+  /** False: not yet. */
+  isLetGo(): boolean {
+    if (this.state === 'running') this.hasStopped();
+    if (this.state === 'stopped') {
+      const registers = this.registers();
+      const resumed = asIfNotStopped(registers);
+      if (resumed !== registers) this.setRegisters(resumed);
+      this.request('DETACH', PTRACE.DETACH, 0, 0);
+      if (!this.gone) this.state = 'ended';
+    }
+    // its end is of no interest to us, but to whoever waits for it
+    while (this.state === 'killed' && this.nextStatus() !== null);
+    return this.state === 'ended';
   }
 
-  private abandon(): void {
-    const timer = setInterval(() => {
-      if (!this.hasStopped()) return;
-      clearInterval(timer);
-      this.detach();
-    }, ABANDONED_POLL_MS);
-    timer.unref();
-  }
-
-  private status(): number | null {
+  /** What wait(2) says of a stop; null if nothing has happened, or if it was the end. */
+  private nextStatus(): number | null {
     try {
-      return waitStatus(this.tid);
+      const status = waitStatus(this.tid);
+      if (status === null || (status & 0xff) === 0x7f) return status;
     } catch (error) {
       if (!(error instanceof SysError) || error.errno !== 'ECHILD') throw error;
-      this.gone = true;
-      return null;
     }
+    this.state = 'ended';
+    return null;
   }
+}
+
+function letLeftoversGo(): void {
+  for (const [tid, tracee] of leftovers) if (tracee.isLetGo()) leftovers.delete(tid);
+  if (leftovers.size > 0) return;
+  clearInterval(polling);
+  polling = undefined;
 }
 
 const isGone = (error: unknown): boolean => error instanceof SysError && error.errno === 'ESRCH';

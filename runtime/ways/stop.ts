@@ -121,6 +121,7 @@ export class StopAll implements Way {
     const stopped = stopAll(this.process.pid);
     let holders: readonly ViewThread[];
     try {
+      this.checkSame();
       holders =
         stopped.late.length > 0
           ? late(stopped)
@@ -131,6 +132,12 @@ export class StopAll implements Way {
     }
     const milliseconds = performance.now() - begun;
     return { done: holders.length === 0, total: stopped.tracees.length, holders, milliseconds };
+  }
+
+  /** What an exec has put in the place of our process is none of our business. */
+  private checkSame(): void {
+    const [change] = this.changes;
+    if (change && !this.process.read(change.address, 1)) throw this.changed('it has executed another program');
   }
 
   /** Everybody is stopped, and nobody is in the way. */

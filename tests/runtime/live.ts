@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Small C programs, compiled and run for one test file, and taken away with it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -39,6 +39,10 @@ export class Workshop {
     rmSync(this.folder, { recursive: true });
   }
 }
+
+/** The source of a program that guest suites use as well. */
+export const fixtureSource = (name: string): string =>
+  readFileSync(new URL(`../../../tests/guest/fixtures/${name}`, import.meta.url), 'utf8');
 
 /** The build id of an ELF file, as binutils reads it. */
 export function buildIdOf(file: string): string {

@@ -2,21 +2,18 @@
 /** --mode stop on live processes: all threads stop at a safe moment, and none of them notices. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Patch, writePatch } from '../../planner/index.js';
 import { apply, status } from '../../runtime/index.js';
 import { letGo, stopAll } from '../../runtime/ptrace/stop-all.js';
-import { buildIdOf, refused, symbolOf, Workshop } from './live.js';
+import { buildIdOf, fixtureSource, refused, symbolOf, Workshop } from './live.js';
 import { patchOf } from './patches.js';
 
 const workshop = new Workshop();
 test.after(() => workshop.clear());
 
-const FIXTURES = fileURLToPath(new URL('../../../tests/guest/fixtures/', import.meta.url));
-const compile = (name: string) =>
-  workshop.compile(name, readFileSync(`${FIXTURES}${name}.c`, 'utf8'), '-pthread', '-Wall', '-Werror');
+const compile = (name: string) => workshop.compile(name, fixtureSource(`${name}.c`), '-pthread', '-Wall', '-Werror');
 const target = compile('states');
 const calls = compile('calls');
 
