@@ -91,7 +91,8 @@ function inOneThread<T>(process: Process, memory: number, gadgets: Gadgets, acti
       try {
         const confinement = statusLine(pid, tid, 'Seccomp');
         if (confinement === '1') throw new RuntimeError('SECCOMP_REFUSES', { pid, call: 'mmap' });
-        const place = { memory, maps: process.maps(), gadgets };
+        const read = (at: number, size: number) => process.read(at, size);
+        const place = { memory, read, maps: process.maps(), gadgets };
         const thread = RemoteThread.of(tracee, place, confinement === '2', sleeper);
         if (!thread) continue;
         try {

@@ -18,7 +18,7 @@ import { NT_X86_XSTATE, PTRACE, REMOTE, type Registers } from '../sys/ptrace.js'
 import { type Frame, RED_ZONE, signalFrame } from './frame.js';
 import type { Gadgets } from './gadgets.js';
 import { pause } from './pause.js';
-import { asIfNotStopped, begunAnew, sleepsUntil } from './resume.js';
+import { asIfNotStopped, begunAnew, CALL_BEFORE_PC, sleepsUntil } from './resume.js';
 import { areContent } from './seccomp.js';
 import type { Stop, Tracee } from './tracee.js';
 
@@ -35,6 +35,7 @@ type Arguments = readonly (number | bigint)[];
 export interface Place {
   /** /proc/PID/mem, to be written. */
   readonly memory: number;
+  readonly read: (address: number, length: number) => Buffer | null;
   readonly maps: readonly Mapping[];
   readonly gadgets: Gadgets;
 }
@@ -61,7 +62,7 @@ export class RemoteThread {
     return written === thread.frame.bytes.length ? thread : null;
   }
 
-  private constructor(tracee: Tracee, { gadgets }: Place, registers: Registers, confined: boolean) {
+  private constructor(tracee: Tracee, { gadgets, read }: Place, registers: Registers, confined: boolean) {
     this.tracee = tracee;
     this.gadgets = gadgets;
     this.before = registers;
@@ -69,7 +70,10 @@ export class RemoteThread {
     tracee.request('GETSIGMASK', PTRACE.GETSIGMASK, MASK_SIZE, this.sigmask);
     this.filters = confined ? filtersOf(tracee) : [];
     const below = Number(registers.get('rsp')) - RED_ZONE;
-    const resumed = begunAnew(asIfNotStopped(registers));
+    const resumed = begunAnew(
+      asIfNotStopped(registers),
+      read(Number(registers.get('rip')) - CALL_BEFORE_PC, CALL_BEFORE_PC),
+    );
     this.frame = signalFrame(below, gadgets.restore, resumed, this.sigmask, xsaveOf(tracee));
   }
 

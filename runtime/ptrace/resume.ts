@@ -39,9 +39,19 @@ export function asIfNotStopped(registers: Registers): Registers {
 export const sleepsUntil = (registers: Registers): boolean =>
   registers.signed('orig_rax') >= 0n && registers.signed('rax') === ERESTART_RESTARTBLOCK;
 
-/** The registers with which the thread begins its call anew by itself, without the kernel's help. */
-export function begunAnew(registers: Registers): Registers {
+/** Bytes before pc that tell which call it was. */
+export const CALL_BEFORE_PC = 7;
+const RESTART_SYSCALL = 219n;
+/** mov imm32,%eax */
+const MOV_EAX = 0xb8;
+
+/**
+ * The registers with which the thread begins its call anew by itself, without the kernel's help. A sleep that has been
+ * interrupted before is not in them any more: `code`, the bytes before pc, tells which call it was, if that is how it was made.
+ */
+export function begunAnew(registers: Registers, code: Buffer | null): Registers {
   const call = registers.signed('orig_rax');
   if (call < 0n || !BEGUN_ANEW.has(registers.signed('rax'))) return registers;
-  return registers.with({ rax: call, rip: registers.get('rip') - SYSCALL_SIZE });
+  const told = call === RESTART_SYSCALL && code?.[0] === MOV_EAX ? BigInt(code.readUInt32LE(1)) : call;
+  return registers.with({ rax: told, rip: registers.get('rip') - SYSCALL_SIZE });
 }

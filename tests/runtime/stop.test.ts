@@ -1,69 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** --mode stop on live processes: all threads stop at a safe moment, and none of them notices. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Patch, writePatch } from '../../planner/index.js';
 import { apply, status } from '../../runtime/index.js';
 import { letGo, stopAll } from '../../runtime/ptrace/stop-all.js';
-import { buildIdOf, fixtureSource, refused, symbolOf, Workshop } from './live.js';
-import { patchOf } from './patches.js';
+import { refused, Workshop } from './live.js';
+import { compileFixture, patchFor, sleep, startIn } from './states.js';
 
 const workshop = new Workshop();
 test.after(() => workshop.clear());
 
-const compile = (name: string) => workshop.compile(name, fixtureSource(`${name}.c`), '-pthread', '-Wall', '-Werror');
-const target = compile('states');
-const calls = compile('calls');
-
-/** A patch that makes victim() give 42. */
-function patchFor(file: string): Uint8Array {
-  const address = symbolOf(file, 'victim');
-  const found = execFileSync('nm', ['-S', '--defined-only', file], { encoding: 'utf8' });
-  const size = Number.parseInt(/^\w+ (\w+) \w victim$/m.exec(found)![1]!, 16);
-  // the linker puts code at file offsets that are its addresses
-  const bytes = readFileSync(file).subarray(address, address + 5);
-  const patch = patchOf({ buildId: buildIdOf(file), address, bytes });
-  const [victim] = patch.functions;
-  const whole: Patch = { ...patch, functions: [{ ...victim!, old: { ...victim!.old, size, room: size } }] };
-  return writePatch(whole);
-}
+const target = compileFixture(workshop, 'states');
+const calls = compileFixture(workshop, 'calls');
 const targetPatch = patchFor(target);
 
-interface Answer {
-  readonly victim: number;
-  readonly sent: number;
-  readonly got: number;
-  readonly broken: number;
-}
-
-async function start(kind: string) {
-  const { pid, child } = await workshop.run(target, kind);
-  const lines: string[] = [];
-  let rest = '';
-  child.stdout!.on('data', (chunk) => {
-    rest += chunk;
-    const parts = rest.split('\n');
-    rest = parts.pop()!;
-    lines.push(...parts);
-  });
-  const ask = async (): Promise<Answer> => {
-    lines.length = 0;
-    child.stdin!.write('\n');
-    for (let left = 1000; lines.length === 0; left--) {
-      if (left === 0 || child.exitCode !== null || child.signalCode !== null)
-        throw new Error(`${kind} does not answer (${child.exitCode ?? child.signalCode})`);
-      await sleep(10);
-    }
-    const [victim, sent, got, broken] = lines.at(-1)!.split(' ').map(Number) as [number, number, number, number];
-    return { victim, sent, got, broken };
-  };
-  const release = () => void child.stdin!.write('go\n');
-  return { pid, child, ask, release };
-}
-
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const start = (kind: string) => startIn(kind, target, workshop);
 const stop = (pid: number, timeout = 10) => apply(targetPatch, { pid, timeout, mode: 'stop' });
 /** Mappings that could be an arena. */
 const codeWithoutFile = (pid: number) =>
@@ -115,12 +67,10 @@ test('threads that wait in a system call go on waiting, and for no shorter time'
 
 for (const kind of ['sleeper', 'main-registers'])
   test(`a process with one thread does not notice that it was made to do something: ${kind}`, async () => {
-    const { pid, ask } = await start(kind);
+    const { pid, until } = await start(kind);
     assert.is((await stop(pid)).state, 'applied');
-    // what it has said before may be on its way yet
-    let answer = await ask();
-    for (let left = 20; answer.victim !== 42 && left > 0; left--) answer = await ask();
-    assert.equal([answer.victim, answer.broken], [42, 0]);
+    const { victim, broken } = await until(42);
+    assert.equal([victim, broken], [42, 0]);
   });
 
 test('no signal is lost, however often the process is stopped', async () => {
