@@ -37,12 +37,13 @@ export async function startIn(kind: string, file: string, workshop: Workshop) {
     rest += chunk;
     const parts = rest.split('\n');
     rest = parts.pop()!;
-    lines.push(...parts);
+    lines.push(...parts.filter((line) => /^\d+ \d+ \d+ \d+$/.test(line)));
   });
   const ask = async (): Promise<Answer> => {
     lines.length = 0;
-    child.stdin!.write('\n');
     for (let left = 1000; lines.length === 0; left--) {
+      // it may begin anew before it has answered
+      if (left % 100 === 0) child.stdin!.write('\n');
       if (left === 0 || child.exitCode !== null || child.signalCode !== null)
         throw new Error(`${kind} does not answer (${child.exitCode ?? child.signalCode})`);
       await sleep(10);

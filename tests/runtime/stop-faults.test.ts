@@ -1,39 +1,29 @@
 // SPDX-License-Identifier: MIT
 // long
 // timeout: 900
-/** --mode stop on this machine's kernel, with something happening at each single step. */
+/** --mode stop on this machine's kernel, with something happening before each single system call. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { applyWith, type Fault, isFree, walk } from '../guest/fault-walk.js';
-import { planner, Workers } from '../guest/workers.js';
-import { fixtureSource, Workshop } from './live.js';
-import { compileFixture, patchFor, startIn } from './states.js';
+import { apply } from '../../runtime/index.js';
+import { applyWith, isFree } from '../fault-walk.js';
+import { Workshop } from './live.js';
+import { compileFixture, patchFor, sleep, startIn } from './states.js';
 
 const workshop = new Workshop();
 test.after(() => workshop.clear());
-const compile = (version: number) =>
-  workshop.compile(`workers-${version}`, fixtureSource('workers.c'), '-O2', '-pthread', `-DVERSION=${version}`);
-const file = join(workshop.folder, 'fix.drift');
-const workers = compile(1);
-planner('diff', workers, compile(2), '-o', file);
-
-for (const fault of ['die', 'kill', 'exec', 'fork'] as Fault[])
-  test(`at each system call: ${fault}`, async () => {
-    await walk({ mode: 'stop', fault, file, start: () => Workers.startFile(workers) });
-  });
-
 const states = compileFixture(workshop, 'states');
-const victimFile = join(workshop.folder, 'victim.drift');
-writeFileSync(victimFile, patchFor(states));
+const file = join(workshop.folder, 'victim.drift');
+const patch = patchFor(states);
+writeFileSync(file, patch);
 
-for (const kind of ['main-registers', 'sleeper', 'registers', 'signals'])
-  test(`killed at each system call, it leaves every register, sleep and signal as it was: ${kind}`, async () => {
+for (const kind of ['main-registers', 'sleeper', 'registers', 'signals', 'seccomp-allow'])
+  test(`driftpatch killed: every register, sleep and signal is as it was: ${kind}`, async () => {
     const { pid, ask, until } = await startIn(kind, states, workshop);
     let killed = 0;
     for (let at = 1; ; at++) {
-      const { signal, stderr, status } = applyWith(at, 'die', 'stop', victimFile, pid);
+      const { signal, stderr, status } = applyWith(at, 'die', 'stop', file, pid);
       if (signal === 'SIGKILL') killed++;
       else assert.is(status, 0, stderr);
       const { broken } = await ask();
@@ -43,6 +33,33 @@ for (const kind of ['main-registers', 'sleeper', 'registers', 'signals'])
     assert.ok(killed > 20, `killed ${killed} times`);
     assert.is((await until(42)).victim, 42);
     assert.ok(isFree(pid));
+  });
+
+for (const [what, signal] of [
+  ['executes itself', 'SIGUSR2'],
+  ['is killed', 'SIGKILL'],
+] as const)
+  test(`the target ${what}: an error or a patched process, and never a hung one`, async () => {
+    const counted = await startIn('registers', states, workshop);
+    const total = Number(applyWith(0, 'nothing', 'stop', file, counted.pid).stderr.trim().split('\n').at(-1));
+    assert.ok(total > 20, `${total} calls`);
+    counted.child.kill('SIGKILL');
+    for (let at = 1; at <= total; at++) {
+      const { pid, child, ask, until } = await startIn('registers', states, workshop);
+      const { status, stderr } = applyWith(at, `${signal}:${pid}`, 'stop', file, pid);
+      assert.ok(status === 0 || status === 4, `before call ${at}: ${status} ${stderr}`);
+      if (signal === 'SIGUSR2') {
+        assert.is((await ask()).broken, 0);
+        assert.is((await apply(patch, { pid, mode: 'stop' })).state, 'applied');
+        assert.is((await until(42)).victim, 42);
+        assert.ok(isFree(pid));
+      } else
+        for (let left = 500; child.signalCode === null; left--) {
+          assert.ok(left > 0, 'it does not die');
+          await sleep(10);
+        }
+      child.kill('SIGKILL');
+    }
   });
 
 test.run();

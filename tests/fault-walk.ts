@@ -6,10 +6,22 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { apply, RuntimeError, status } from '../../runtime/index.js';
-import type { Workers } from './workers.js';
+import { apply, RuntimeError, status } from '../runtime/index.js';
 
-const DIST = new URL('../../', import.meta.url).pathname;
+const DIST = new URL('../', import.meta.url).pathname;
+
+/** What a walk needs of a running `workers`. */
+export interface Subject {
+  readonly pid: number;
+  send(command: 'release' | 'wake'): void;
+  report(): Promise<SubjectReport>;
+  until(condition: (report: SubjectReport) => boolean): Promise<SubjectReport>;
+  stop(): void;
+}
+export interface SubjectReport {
+  readonly threads: readonly { readonly name: string; readonly calls: number; readonly answer: number }[];
+  readonly whole: boolean;
+}
 
 export type Mode = 'wait-free' | 'stop';
 export type Fault = 'die' | 'kill' | 'exec' | 'fork';
@@ -19,7 +31,7 @@ export interface Walk {
   readonly fault: Fault;
   /** A patch for `answer` of workers-1. */
   readonly file: string;
-  readonly start: () => Promise<Workers>;
+  readonly start: () => Promise<Subject>;
   /** How many of the calls, evenly spread; all without it. */
   readonly samples?: number;
 }
@@ -34,7 +46,7 @@ export async function walk({ mode, fault, file, start, samples }: Walk): Promise
   }
 }
 
-async function countCalls(mode: Mode, file: string, start: () => Promise<Workers>): Promise<number> {
+async function countCalls(mode: Mode, file: string, start: () => Promise<Subject>): Promise<number> {
   const workers = await start();
   try {
     const { status, stderr } = applyWith(0, 'nothing', mode, file, workers.pid);
@@ -66,11 +78,11 @@ async function once({ mode, fault, file, start }: Walk, at: number, when: string
 /** `driftpatch apply`, to which something happens right before its `at`-th system call. */
 export function applyWith(at: number, what: string, mode: Mode, file: string, pid: number, more: object = {}) {
   const words = ['apply', file, '--pid', String(pid), '--mode', mode, '--timeout', '20'];
-  const ran = spawnSync(
-    process.execPath,
-    ['--import', `${DIST}tests/guest/at-call.js`, `${DIST}runtime/cli.js`, ...words],
-    { encoding: 'utf8', timeout: 120_000, env: { ...process.env, AT_CALL: String(at), AT_CALL_DO: what, ...more } },
-  );
+  const ran = spawnSync(process.execPath, ['--import', `${DIST}tests/at-call.js`, `${DIST}runtime/cli.js`, ...words], {
+    encoding: 'utf8',
+    timeout: 120_000,
+    env: { ...process.env, AT_CALL: String(at), AT_CALL_DO: what, ...more },
+  });
   if (ran.error) throw ran.error;
   return ran;
 }
@@ -88,7 +100,7 @@ export function isFree(pid: number): boolean {
 }
 
 /** The process is whole and runs, and what `status` says is what its threads do. */
-export async function checkTruth(workers: Workers, when: string): Promise<void> {
+export async function checkTruth(workers: Subject, when: string): Promise<void> {
   const before = await workers.report();
   const calls = (threads: typeof before.threads) => threads.find(({ name }) => name === 'spinner')!.calls;
   const { threads, whole } = await workers.until(
@@ -105,7 +117,7 @@ export async function checkTruth(workers: Workers, when: string): Promise<void> 
     );
 }
 
-async function applyAnew(workers: Workers, mode: Mode, file: string, when: string): Promise<void> {
+async function applyAnew(workers: Subject, mode: Mode, file: string, when: string): Promise<void> {
   const { state } = await apply(readFileSync(file), { pid: workers.pid, mode, timeout: 20 });
   assert.is(state, 'applied', when);
   workers.send('wake');
