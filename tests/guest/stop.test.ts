@@ -53,7 +53,7 @@ for (const [first, second] of [
   ['stop', 'wait-free'],
   ['wait-free', 'stop'],
 ] as const)
-  test(`what the way called ${first} has applied is applied for the one called ${second}`, async () => {
+  test(`what the way called ${first} has applied the one called ${second} finds, and takes back`, async () => {
     const workers = await start();
     const result = json(apply(first, fixAnswer, workers), 0);
     assert.equal([result.state, result.already], ['applied', false]);
@@ -68,6 +68,10 @@ for (const [first, second] of [
     const again = json(apply(second, fixAnswer, workers), 0);
     assert.equal([again.state, again.already], ['applied', true]);
     assert.equal(workers.arenas(), arenas);
+
+    const back = driftpatch('revert', 'to-2', '--pid', String(workers.pid), '--mode', second, '--json');
+    assert.is(json(back, 0).state, 'reverted');
+    await allRun(workers, 1);
   });
 
 test('a thread inside a patched function: status 4, who it is, and nothing has changed', async () => {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** --mode stop on live processes: all threads stop at a safe moment, and none of them notices. */
-import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, status } from '../../runtime/index.js';
+import { apply, revert, status } from '../../runtime/index.js';
 import { letGo, stopAll } from '../../runtime/ptrace/stop-all.js';
 import { refused, Workshop } from './live.js';
 import { compileFixture, patchFor, sleep, startIn } from './states.js';
@@ -13,6 +16,7 @@ test.after(() => workshop.clear());
 
 const target = compileFixture(workshop, 'states');
 const calls = compileFixture(workshop, 'calls');
+const CLI = new URL('../../runtime/cli.js', import.meta.url).pathname;
 const targetPatch = patchFor(target);
 
 const start = (kind: string) => startIn(kind, target, workshop);
@@ -33,6 +37,34 @@ test('a process is patched, says so, and is not patched twice', async () => {
   assert.equal(stateOf(pid), ['applied']);
   assert.is(codeWithoutFile(pid).length, 1);
   assert.is((await stop(pid)).already, true);
+});
+
+test('of two that come at once one does it, and the other finds it done', async () => {
+  const { pid, ask } = await start('plain');
+  const file = join(workshop.folder, 'victim.drift');
+  writeFileSync(file, targetPatch);
+  const command = [CLI, 'apply', file, '--pid', String(pid), '--mode', 'stop', '--json'];
+  const run = () => promisify(execFile)(process.execPath, command);
+  const results = (await Promise.all([run(), run()])).map(({ stdout }) => JSON.parse(stdout));
+  assert.equal(
+    results.map(({ state }) => state),
+    ['applied', 'applied'],
+  );
+  assert.equal(results.map(({ already }) => already).sort(), [false, true]);
+  assert.is((await ask()).victim, 42);
+  assert.is(codeWithoutFile(pid).length, 1);
+});
+
+test('what was applied is taken back, and applied again in the same place', async () => {
+  const { pid, ask } = await start('plain');
+  await stop(pid);
+  const arena = codeWithoutFile(pid);
+  assert.is((await revert('return-42', { pid, mode: 'stop' })).state, 'reverted');
+  assert.is((await ask()).victim, 1);
+  assert.equal(stateOf(pid), ['inactive']);
+  assert.is((await stop(pid)).state, 'applied');
+  assert.is((await ask()).victim, 42);
+  assert.equal(codeWithoutFile(pid), arena);
 });
 
 test('threads that wait in a system call go on waiting, and for no shorter time', async () => {
