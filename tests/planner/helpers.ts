@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** What several planner suites need: fixtures compiled on the spot, golden files, and the shared corpus if it is there. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { ElfImage } from '../../planner/elf/image.js';
 import { type DiffOptions, type DiffResult, diff } from '../../planner/index.js';
+import { cacheFolder, hashOf } from '../../vm/index.js';
 import { compareGolden } from './golden.js';
 
 /** The folder of this suite's sources, seen from dist/tests/planner. */
@@ -60,7 +61,7 @@ export function compilePair(name: string, build: Build = {}): Pair {
     const known = compiled.get(`${compiler} ${args.join(' ')}`);
     if (known !== undefined) return known;
     const output = join(scratchFolder(), `${compiled.size}-${name}.${which}`);
-    execFileSync(compiler, [...args, '-o', output]);
+    compileOnce(compiler, args, source, output);
     compiled.set(`${compiler} ${args.join(' ')}`, output);
     return output;
   };
@@ -68,6 +69,35 @@ export function compilePair(name: string, build: Build = {}): Pair {
   const pair = { oldPath, newPath, old: readFileSync(oldPath), new: readFileSync(newPath) };
   built.set(key, pair);
   return pair;
+}
+
+/** By the compiler's name: what it and the linker say of themselves. */
+const versions = new Map<string, string>();
+
+/**
+ * Compiles, or takes what an earlier run made of the same source with the same compiler, linker, C library and arguments. Fixtures
+ * include no files but the system's.
+ */
+export function compileOnce(compiler: string, args: readonly string[], source: string, output: string): void {
+  const say = (command: string, ...words: string[]) => execFileSync(command, words, { encoding: 'utf8' });
+  const version =
+    versions.get(compiler) ??
+    `${say(compiler, '--version')} ${say('ld', '--version')} ${say('getconf', 'GNU_LIBC_VERSION')}`;
+  versions.set(compiler, version);
+  const kept = cacheFolder('fixtures', hashOf(version, ...args, readFileSync(source)));
+  // an included file is not looked at, and with split debugging information there is more than one output
+  const canKeep = !readFileSync(source, 'utf8').includes('#include "') && !args.includes('-gsplit-dwarf');
+  if (canKeep && existsSync(kept)) {
+    copyFileSync(kept, output);
+    return;
+  }
+  execFileSync(compiler, [...args, '-o', output]);
+  if (!canKeep) return;
+  // several suites at once may make the same
+  mkdirSync(dirname(kept), { recursive: true });
+  const part = `${kept}.${process.pid}`;
+  copyFileSync(output, part);
+  renameSync(part, kept);
 }
 
 export const diffPair = (pair: Pair, options: DiffOptions = {}): DiffResult =>
