@@ -43,10 +43,19 @@ const MAX_NOTES = 64 * 1024;
 
 /** Every object loaded in `process`, in address order. */
 export function loadedObjects(process: Process, maps: readonly Mapping[]): LoadedObject[] {
-  return maps
-    .filter((mapping) => mapping.offset === 0 && mapping.read && mapping.inode !== '0')
-    .map((mapping) => readObject(process, maps, mapping))
-    .filter((object) => object !== null);
+  const objects: LoadedObject[] = [];
+  let last: { readonly mapping: Mapping; readonly end: number } | null = null;
+  for (const mapping of maps) {
+    if (mapping.offset !== 0 || !mapping.read || mapping.inode === '0') continue;
+    // where the first segments share a page of the file (lld), that page is mapped again within the object
+    const { inode, device } = last?.mapping ?? {};
+    if (last !== null && mapping.start < last.end && mapping.inode === inode && mapping.device === device) continue;
+    const object = readObject(process, maps, mapping);
+    if (object === null) continue;
+    objects.push(object);
+    last = { mapping, end: object.end };
+  }
+  return objects;
 }
 
 interface Segment {
