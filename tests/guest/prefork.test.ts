@@ -68,19 +68,19 @@ test('the master and all workers are patched by one command, listed, and reverte
 
   const listed = driftpatch('list');
   assert.is(listed.stdout.match(/prefork-1 +│ answer +│ [0-9a-f]{12} │ applied/g)?.length, 5, listed.stdout);
-  assert.equal(states(await revertInMany('answer', { exe: program })), ['reverted']);
+  assert.equal(states(await revertInMany('answer', { exe: program }, { timeout: 200 })), ['reverted']);
   await server.all(1, 5);
 });
 
 test('children that are forked in the middle of it are patched as well', async () => {
   const server = await start();
   await server.send('storm');
-  const result = await applyToMany(patch, { exe: program }, { timeout: 60 });
+  const result = await applyToMany(patch, { exe: program }, { timeout: 200 });
   assert.equal([states(result), result.unsettled], [['applied'], false]);
-  await server.all(2, 44);
-  const back = await revertInMany('answer', { exe: program });
-  assert.equal([back.processes.length, states(back)], [44, ['reverted']]);
-  await server.all(1, 44);
+  await server.all(2, 24);
+  const back = await revertInMany('answer', { exe: program }, { timeout: 200 });
+  assert.equal([back.processes.length, states(back)], [24, ['reverted']]);
+  await server.all(1, 24);
 });
 
 test('who ends or executes another program meanwhile is gone, and the others are patched', async () => {
