@@ -129,6 +129,11 @@ test('with entry consistency a thread deep inside does not hold anything up', as
   await workers.until(({ threads }) => threads.some(({ held }) => held === 3007));
 });
 
+test('doctor finds nothing missing here', () => {
+  const { ok, modes } = json(driftpatch('doctor', '--json'), 0);
+  assert.equal([ok, modes], [true, { 'wait-free': true, stop: true }]);
+});
+
 test('a patch for another build is refused, and names what runs', async () => {
   const workers = await start(3);
   const ran = apply(fixAnswer, workers);
