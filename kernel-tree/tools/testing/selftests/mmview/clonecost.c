@@ -144,8 +144,8 @@ static int cost_does_not_depend_on_mappings(void)
 			CHECK(!mprotect(memory + i * PAGE, PAGE, PROT_READ | PROT_WRITE));
 		many = best_of_rounds(self).clone;
 		munmap(memory, 8000 * PAGE);
-		printf("# mmview_clone: %.1f us, with 8000 more mappings %.1f us, ratio %.2f\n", few,
-		       many, many / few);
+		printf("# mmview_clone: %.1f us, with 8000 more mappings %.1f us, ratio %.2f\n",
+		       few, many, many / few);
 		fflush(stdout);
 		if (many / few < LIMIT)
 			return 0;

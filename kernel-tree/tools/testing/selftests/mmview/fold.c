@@ -107,6 +107,7 @@ struct crowd {
 	atomic_long calls[8];
 	int tid[8];
 };
+
 static struct crowd crowd;
 
 /* Text never goes back: once new, always new, through the fold as well. */

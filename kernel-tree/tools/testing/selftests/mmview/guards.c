@@ -34,7 +34,9 @@ static const unsigned char spin_bytes[] = {	/* int spin(int *flag) */
 	0xb8, OLD, 0, 0, 0,			/* 7: mov $OLD, %eax */
 	0xc3,
 };
+
 #define SPIN_VALUE	8
+
 static const unsigned char call_bytes[] = {	/* int call(void (*fn)(void)) */
 	0x48, 0x83, 0xec, 0x08,			/* 0: sub $8, %rsp */
 	0xff, 0xd7,				/* 4: call *%rdi */
@@ -42,15 +44,22 @@ static const unsigned char call_bytes[] = {	/* int call(void (*fn)(void)) */
 	0xb8, OLD, 0, 0, 0,			/* 10: mov $OLD, %eax */
 	0xc3,
 };
+
 #define CALL_RETURN	6
 #define CALL_VALUE	11
+
 static const unsigned char read_bytes[] = {	/* long read(fd, buffer, size) */
 	0x90,					/* 0: nop */
 	0x31, 0xc0,				/* 1: xor %eax, %eax */
 	0x0f, 0x05,				/* 3: syscall */
 	0xc3,					/* 5: where the pc stands */
 };
+
 #define READ_PC		5
+
+typedef int (*spin_fn)(atomic_int *flag);
+typedef int (*call_fn)(void (*fn)(void));
+typedef long (*read_fn)(int fd, char *buffer, long size);
 
 #define SPIN(t)	((t)->code + PAGE)
 #define CALL(t)	((t)->code + 2 * PAGE)
@@ -134,9 +143,9 @@ static int stand_inside(void *arg)
 {
 	struct target *t = whole = arg;
 	struct member *m = &t->member[0];
-	int (*spin)(atomic_int *) = (int (*)(atomic_int *))(uintptr_t)SPIN(t);
-	int (*call)(void (*)(void)) = (int (*)(void (*)(void)))(uintptr_t)CALL(t);
-	long (*call_read)(int, char *, long) = (long (*)(int, char *, long))(uintptr_t)READ(t);
+	spin_fn spin = (spin_fn)(uintptr_t)SPIN(t);
+	call_fn call = (call_fn)(uintptr_t)CALL(t);
+	read_fn call_read = (read_fn)(uintptr_t)READ(t);
 	char byte;
 
 	target_enter(m);
@@ -279,9 +288,12 @@ static int second_of_three_guards(void)
 {
 	struct target *t = start_inside(BELOW_BLOCKED);
 	struct mmview_range range[3] = {
-		{ (uintptr_t)SPIN(t) + 1, (uintptr_t)SPIN(t) + sizeof(spin_bytes), MMVIEW_GUARD_CHANGED, 0 },
-		{ (uintptr_t)CALL(t) + 1, (uintptr_t)CALL(t) + sizeof(call_bytes), MMVIEW_GUARD_CHANGED, 0 },
-		{ (uintptr_t)READ(t) + 1, (uintptr_t)READ(t) + sizeof(read_bytes), MMVIEW_GUARD_BODY, 0 },
+		{ (uintptr_t)SPIN(t) + 1,
+		  (uintptr_t)SPIN(t) + sizeof(spin_bytes), MMVIEW_GUARD_CHANGED, 0 },
+		{ (uintptr_t)CALL(t) + 1,
+		  (uintptr_t)CALL(t) + sizeof(call_bytes), MMVIEW_GUARD_CHANGED, 0 },
+		{ (uintptr_t)READ(t) + 1,
+		  (uintptr_t)READ(t) + sizeof(read_bytes), MMVIEW_GUARD_BODY, 0 },
 	};
 	struct mmview_guard guard = { (uintptr_t)range, 3, 0 };
 
@@ -369,7 +381,7 @@ static void give_birth(void)
 static int parent(void *arg)
 {
 	struct target *t = whole = arg;
-	int (*call)(void (*)(void)) = (int (*)(void (*)(void)))(uintptr_t)CALL(t);
+	call_fn call = (call_fn)(uintptr_t)CALL(t);
 
 	target_enter(&t->member[0]);
 	atomic_store(&t->member[0].returned, call(give_birth));

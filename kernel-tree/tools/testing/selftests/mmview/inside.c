@@ -175,6 +175,7 @@ static void hold_in_each(const struct place *places, size_t nr)
 	for (size_t i = 0; i < nr; i++)
 		hold_in(&places[i], enter_on_the_main_stack);
 }
+
 #define HOLD_IN_EACH(places) hold_in_each(places, sizeof(places) / sizeof((places)[0]))
 
 /* --- system calls ----------------------------------------------------------- */
@@ -228,7 +229,8 @@ static long in_futex(void)
 	return syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
-static long in_mutex(void)		/* glibc, over futex; not interruptible */
+/* glibc, over futex; not interruptible */
+static long in_mutex(void)
 {
 	pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 	pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
@@ -330,7 +332,8 @@ static long in_waitid(void)
 	return 0;
 }
 
-static long in_vfork(void)		/* the parent waits, uninterruptibly */
+/* the parent waits, uninterruptibly */
+static long in_vfork(void)
 {
 	pid_t child = vfork();
 
@@ -561,7 +564,8 @@ static int spinning(void)
 {
 	static const struct place places[] = {
 		{ "a loop", spin, MMVIEW_WHY_STACK, false, false },
-		{ "system calls in a loop", spin_over_system_calls, MMVIEW_WHY_STACK, false, false },
+		{ "system calls in a loop", spin_over_system_calls, MMVIEW_WHY_STACK, false,
+		  false },
 		{ "page faults in a loop", spin_over_faults, MMVIEW_WHY_STACK, false, false },
 		{ "vDSO calls in a loop", spin_in_the_vdso, MMVIEW_WHY_STACK, false, false },
 	};
@@ -578,19 +582,19 @@ static int spinning(void)
  */
 long assembly(void);
 asm(".pushsection .text\n"
-    ".type assembly, @function\n"
-    "assembly:\n"
-    "	push %rbp\n"
-    "	push %rbx\n"
-    "	mov $0x123456789, %rbp\n"
-    "	sub $1048, %rsp\n"
-    "	call in_assembly\n"
-    "	add $1048, %rsp\n"
-    "	pop %rbx\n"
-    "	pop %rbp\n"
-    "	ret\n"
-    ".size assembly, . - assembly\n"
-    ".popsection\n");
+	".type assembly, @function\n"
+	"assembly:\n"
+	"	push %rbp\n"
+	"	push %rbx\n"
+	"	mov $0x123456789, %rbp\n"
+	"	sub $1048, %rsp\n"
+	"	call in_assembly\n"
+	"	add $1048, %rsp\n"
+	"	pop %rbx\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	".size assembly, . - assembly\n"
+	".popsection\n");
 
 __attribute__((used)) long in_assembly(void);
 __attribute__((used)) long in_assembly(void)
@@ -601,12 +605,12 @@ __attribute__((used)) long in_assembly(void)
 /* The guarded function is reached by a jump: its caller's frame is above it. */
 long jump_to_guarded(void);
 asm(".pushsection .text\n"
-    ".type jump_to_guarded, @function\n"
-    "jump_to_guarded:\n"
-    "	lea in_assembly(%rip), %rdi\n"
-    "	jmp *jump_target(%rip)\n"
-    ".size jump_to_guarded, . - jump_to_guarded\n"
-    ".popsection\n");
+	".type jump_to_guarded, @function\n"
+	"jump_to_guarded:\n"
+	"	lea in_assembly(%rip), %rdi\n"
+	"	jmp *jump_target(%rip)\n"
+	".size jump_to_guarded, . - jump_to_guarded\n"
+	".popsection\n");
 __attribute__((used)) long (*jump_target)(long (*)(void)) = guarded;
 
 static int frames(void)
@@ -623,12 +627,12 @@ static int frames(void)
 /* It was left by a jump: it is on no stack any more, and holds nobody. */
 long leave_by_jump(void);
 asm(".pushsection left_text, \"ax\"\n"
-    ".type leave_by_jump, @function\n"
-    "leave_by_jump:\n"
-    "	nop\n"
-    "	jmp in_assembly\n"
-    ".size leave_by_jump, . - leave_by_jump\n"
-    ".popsection\n");
+	".type leave_by_jump, @function\n"
+	"leave_by_jump:\n"
+	"	nop\n"
+	"	jmp in_assembly\n"
+	".size leave_by_jump, . - leave_by_jump\n"
+	".popsection\n");
 
 static int left_by_a_tail_call(void)
 {

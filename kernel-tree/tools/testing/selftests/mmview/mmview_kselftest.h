@@ -62,6 +62,7 @@ static inline void name(const char *format, ...)			\
 	mmview_ksft_line(verdict, mark, format, args);			\
 	va_end(args);							\
 }
+
 MMVIEW_KSFT_RESULT(ksft_test_result_pass, "ok", "", 0)
 MMVIEW_KSFT_RESULT(ksft_test_result_fail, "not ok", "", 1)
 MMVIEW_KSFT_RESULT(ksft_test_result_skip, "ok", "# SKIP ", 0)

@@ -67,8 +67,12 @@ static int spinning_thread(void)
 
 /* --- blocked ----------------------------------------------------------- */
 
-enum { FUTEX_FOR_EVER, PIPE, POLL, EPOLL, TIMED = 4,	/* from here on with a time-out */
-       NANOSLEEP = TIMED, FUTEX_TIMED, POLL_TIMED, EPOLL_TIMED, BLOCK_KINDS };
+enum {
+	FUTEX_FOR_EVER, PIPE, POLL, EPOLL,
+	TIMED = 4,		/* from here on with a time-out */
+	NANOSLEEP = TIMED, FUTEX_TIMED, POLL_TIMED, EPOLL_TIMED, BLOCK_KINDS
+};
+
 #define TIMEOUT_MS	2500
 
 static long block(struct target *t)

@@ -285,7 +285,8 @@ static const char *provide_swap(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: stress [-t SECONDS] [-n THREADS, 4 to %d] [-d DIRECTORY] [-s SEED]\n",
+	fprintf(stderr,
+		"usage: stress [-t SECONDS] [-n THREADS, 4 to %d] [-d DIRECTORY] [-s SEED]\n",
 		MAX_THREADS);
 	exit(2);
 }

@@ -75,6 +75,7 @@ struct stress {
 	long hot_count;
 	atomic_long hot_expected;
 };
+
 extern struct stress stress;
 
 #define GENERATION(n)	(1000 + (n))

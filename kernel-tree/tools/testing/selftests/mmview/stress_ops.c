@@ -318,7 +318,8 @@ static void op_thread(struct worker *w, struct region *r)
 static void op_text(struct worker *w, struct region *r)
 {
 	(void)r;
-	madvise(stress.code[0], 2 * PAGE, next_random(&w->random) & 1 ? MADV_DONTNEED : MADV_PAGEOUT);
+	madvise(stress.code[0], 2 * PAGE,
+		next_random(&w->random) & 1 ? MADV_DONTNEED : MADV_PAGEOUT);
 	madvise(stress.code[1], PAGE, MADV_PAGEOUT);
 	check_code(w);
 }

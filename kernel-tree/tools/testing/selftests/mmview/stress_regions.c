@@ -127,7 +127,8 @@ bool region_map(struct region *r)
 	case FAR:
 	case SHARED_FILE:
 	case PRIVATE_FILE:
-		got = r->at = map_somewhere(r);
+		got = map_somewhere(r);
+		r->at = got;
 		CHECK(got != MAP_FAILED);
 		break;
 	default:
