@@ -285,6 +285,7 @@ static inline int mmview_access_vm(struct pid *pid, struct mm_struct *mm,
 {
 	return access_remote_vm(mm, addr, buf, len, gup_flags);
 }
+
 static inline void mmview_pinned_text(struct task_struct *tsk,
 				      struct mm_struct *mm, unsigned long addr,
 				      struct page **pages, int nr) { }
