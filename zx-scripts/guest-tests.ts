@@ -68,7 +68,7 @@ export async function runGuestSuites(run: GuestRun): Promise<SuiteResult[]> {
       project: projectFolder,
       share,
       memory: '3G',
-      timeoutSeconds: 1500,
+      timeoutSeconds: 3600,
       env: { DRIFTPATCH_KERNEL: run.flavour },
       signal: run.signal,
       onStdout: run.onText,
