@@ -41,7 +41,7 @@ export async function walk({ mode, fault, file, start, samples }: Walk): Promise
   assert.ok(total > 5, `expected system calls, found ${total}`);
   const steps = Math.min(samples ?? total, total);
   for (let i = 0; i < steps; i++) {
-    const at = steps === 1 ? 1 : 1 + Math.round((i * (total - 1)) / (steps - 1));
+    const at = steps === 1 ? Math.ceil(total / 2) : 1 + Math.round((i * (total - 1)) / (steps - 1));
     await once({ mode, fault, file, start }, at, `${mode}: ${fault} before call ${at} of ${total}`);
   }
 }
