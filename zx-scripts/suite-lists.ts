@@ -7,7 +7,17 @@ import { join } from 'node:path';
 import { type Flavour, filesBelow } from '../vm/index.js';
 
 /** Where unit suites live. Each of these folders must have one. */
-export const unitFolders = ['planner', 'runtime', 'vm', 'load', 'demo', 'bench', 'foreign', 'repo'] as const;
+export const unitFolders = [
+  'planner',
+  'runtime',
+  'vm',
+  'load',
+  'demo',
+  'bench',
+  'evaluate',
+  'foreign',
+  'repo',
+] as const;
 
 /** The compiled suites below tests/FOLDER whose path contains `pattern`. */
 async function suitesBelow(project: string, folder: string, pattern: string): Promise<string[]> {

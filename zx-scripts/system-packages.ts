@@ -28,6 +28,7 @@ export const reasons = {
   clang: "compiles the planner's tests once more, as clang does it (250 MB)",
   'libevent-dev': 'memcached is built with it',
   'libsasl2-dev': 'memcached is built with it',
+  'chromium-headless-shell': 'looks at the report, as a test',
   ccache: 'builds of a server before and after a fix share what is the same',
   'libpcre2-dev': 'nginx is built with it',
   'zlib1g-dev': 'nginx is built with it',
@@ -72,15 +73,9 @@ export const forImage: readonly SystemPackage[] = [
   ...(process.getuid?.() === 0 ? [] : (['fakeroot'] as const)),
 ];
 export const forTests: readonly SystemPackage[] = [
-  'gcc',
-  'g++',
-  'clang',
-  'libc6-dev',
-  'binutils',
-  'dwz',
-  'gdb',
-  'linux-perf',
+  ...(['gcc', 'g++', 'clang', 'libc6-dev', 'binutils', 'dwz', 'gdb', 'linux-perf', 'chromium-headless-shell'] as const),
 ];
+export const forThreads: readonly SystemPackage[] = ['gcc', 'libc6-dev'];
 /** Whatever is built from Debian's sources. What a program needs beyond this stands with it, in servers/. */
 export const forSources: readonly SystemPackage[] = [
   ...(['gcc', 'make', 'libc6-dev', 'patch', 'dpkg-dev', 'xz-utils', 'util-linux', 'ccache'] as const),

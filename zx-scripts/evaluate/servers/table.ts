@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Latencies while a server is patched, as a table. A quotient is formed for each application (its window by the quiet one before it),
+// and of these the median is shown with its quartiles. Makes strings; prints nothing.
+
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { figure } from '../../bench/table.js';
+import { median } from '../corpus/table.js';
+import type { ServersData } from '../servers.js';
+import { type Latencies, type ServerRun, type ServerWay, serverWays } from './case.js';
+
+const head = ['server', 'loop', 'way', 'times', 'throughput', 'p50', 'p99', 'p99.9', 'longest', 'p99.9, all windows'];
+
+export const wayName: Readonly<Record<ServerWay, string>> = {
+  elsewhere: '(another process is patched)',
+  'wait-free': 'wait-free',
+  stop: '--mode stop',
+};
+
+const text = (runs: readonly ServerRun[], of: (latencies: Latencies) => number): string => {
+  const quotients = runs.map(({ quiet, patched }) => of(patched) / of(quiet)).sort((a, b) => a - b);
+  if (quotients.length === 0) return '';
+  const at = (share: number) => figure(quotients[Math.floor(share * (quotients.length - 1))]!);
+  return `${figure(median(quotients))} (${at(0.25)} – ${at(0.75)})`;
+};
+
+function rowsOf({ runs, distributions }: ServersData): string[][] {
+  const rows: string[][] = [];
+  for (const program of new Set(runs.map((run) => run.program)))
+    for (const loop of ['closed', 'open'] as const)
+      for (const way of serverWays) {
+        const these = runs.filter((run) => run.program === program && run.loop === loop && run.way === way);
+        const all = distributions.find((one) => one.program === program && one.loop === loop && one.way === way);
+        rows.push([
+          program,
+          loop,
+          wayName[way],
+          String(these.length),
+          text(these, ({ perSecond }) => perSecond),
+          text(these, ({ p50 }) => p50),
+          text(these, ({ p99 }) => p99),
+          text(these, ({ p999 }) => p999),
+          text(these, ({ max }) => max),
+          all ? figure(share(all.patched, 99.9) / share(all.quiet, 99.9)) : '',
+        ]);
+      }
+  return rows;
+}
+
+/** The quantiles that trial.ts gives: 1 to 90 in steps of one, then these. */
+const last = [91, 92, 93, 94, 95, 96, 97, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99, 100];
+export const shares: readonly number[] = [...Array.from({ length: 90 }, (_, at) => at + 1), ...last];
+const share = (quantiles: readonly number[], wanted: number) => quantiles[shares.indexOf(wanted)]!;
+
+export function serversTable(data: ServersData): string {
+  const table = new Table({
+    head,
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: { head: pc.isColorSupported ? ['dim'] : [], border: pc.isColorSupported ? ['dim'] : [] },
+  });
+  table.push(...rowsOf(data));
+  return table.toString();
+}
+
+export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const lost = data.ends.reduce((sum, { failed, dropped }) => sum + failed + dropped, 0);
+  return [
+    '## What requests feel',
+    '',
+    'Made by `npm run evaluate -- servers`. Each server is patched again and again under load, and the window of a second in which that',
+    'happens is compared with the one before it, in which nothing happens.',
+    '',
+    line(head),
+    line(head.map(() => '---')),
+    ...rowsOf(data).map(line),
+    '',
+    '- Quotients: the window with an application by the one before. The median over all applications, and the quartiles.',
+    '- *closed*: each connection asks again when it has been answered. *open*: requests are due at fixed times, at half the rate of the closed',
+    '  loop; a latency counts from when the request was due, so that a server that stands still is charged with all that it kept waiting.',
+    '- *(another process is patched)*: driftpatch does its work, which takes processor time from everybody on the machine, but the server is left',
+    '  alone. What lies above this row is what the change itself costs.',
+    '- *p99.9, all windows*: of all requests of all windows of a kind together. A single window has too few requests for it.',
+    `- ${data.ends.reduce((sum, { requests }) => sum + requests, 0)} requests, ${lost} lost.`,
+    `- The guest ran under ${guest === 'kvm' ? 'KVM' : 'TCG, an emulator'}, the load generator on the same two processors.`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// One server in the guest, in a closed loop and in an open one. The ways take turns; before each application stands a window in which
+// nothing happens, equally long. After it the patch is taken back the same way, outside of what is measured.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { apply, patchName, revert } from '../../../runtime/index.js';
+import { type LoadProcess, startLoad } from '../../load/process.js';
+import { now, percentile, type Sample, type Window } from '../../load/windows.js';
+import { subjectNamed } from '../../servers/subjects.js';
+import { processesWith } from '../entries.js';
+import { ThreadsProgram } from '../synthetic/program.js';
+import {
+  type Latencies,
+  type ServerCase,
+  type ServerEvent,
+  type ServerPlan,
+  type ServerWay,
+  serverWays,
+} from './case.js';
+import { shares } from './table.js';
+
+const patchSeconds = 60;
+const warmMs = 4000;
+const tracePoints = 800;
+
+export async function runServer(
+  job: ServerCase,
+  twinFiles: ServerPlan['twin'],
+  tell: (event: ServerEvent) => void,
+): Promise<void> {
+  const scratch = mkdtempSync(join(tmpdir(), `${job.program}-`));
+  const subject = subjectNamed(job.program);
+  const idle = { threads: 2, kinds: 'sleep', hold: 0, memory: 0, mappings: 0 };
+  const server = await subject.start({ folder: job.folder, host: job.host, scratch });
+  const twin = await ThreadsProgram.start(twinFiles.program, idle);
+  const targets: Targets = {
+    server: { pids: processesWith(join(job.folder, subject.object)), patch: readFileSync(job.patch) },
+    twin: { pids: [twin.pid], patch: readFileSync(twinFiles.patch) },
+  };
+  try {
+    let perSecond = 0;
+    for (const loop of ['closed', 'open'] as const) {
+      const words = { server: job.program, port: server.port, connections: subject.connections };
+      const load = await startLoad(loop === 'open' ? { ...words, perSecond } : words);
+      await sleep(warmMs);
+      if (loop === 'closed') perSecond = job.share * (await rateOf(load));
+      tell({ kind: 'begin', program: job.program, loop, perSecond });
+      await runLoop(job, loop, load, targets, tell);
+      const totals = await load.stop();
+      const problems = [
+        ...(totals.failed + totals.dropped > 0
+          ? [`expected no request to fail, found ${totals.failures.join('; ')}`]
+          : []),
+        ...(server.ending() === null
+          ? []
+          : [`expected the server to run on, found ${server.ending()}: ${server.said()}`]),
+      ];
+      tell({ kind: 'end', program: job.program, loop, totals, problems });
+    }
+  } finally {
+    await twin.stop();
+    await server.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+interface Target {
+  readonly pids: readonly number[];
+  readonly patch: Buffer;
+}
+
+interface Targets {
+  readonly server: Target;
+  readonly twin: Target;
+}
+
+async function rateOf(load: LoadProcess): Promise<number> {
+  const [before, from] = [await load.count(), now()];
+  await sleep(2000);
+  return ((await load.count()).requests - before.requests) / ((now() - from) / 1000);
+}
+
+async function runLoop(
+  job: ServerCase,
+  loop: 'closed' | 'open',
+  load: LoadProcess,
+  targets: Targets,
+  tell: (event: ServerEvent) => void,
+): Promise<void> {
+  const { program, windowMs } = job;
+  const taken = new Map<ServerWay, { quiet: Sample[]; patched: Sample[] }>(
+    serverWays.map((way) => [way, { quiet: [], patched: [] }]),
+  );
+  for (let repetition = 0; repetition < job.repetitions; repetition++)
+    for (let turn = 0; turn < serverWays.length; turn++) {
+      const way = serverWays[(turn + repetition) % serverWays.length]!;
+      const target = way === 'elsewhere' ? targets.twin : targets.server;
+      const quiet = await timed(windowMs, async () => {});
+      let transition = 0;
+      let took = 0;
+      const patched = await timed(windowMs, async () => {
+        const from = now();
+        transition = await change('apply', way, target);
+        took = now() - from;
+      });
+      await change('revert', way, target);
+      const both = await Promise.all([quiet, patched].map((window) => load.samples({ ...window, which: 'touching' })));
+      const [before, during] = both as [Sample[], Sample[]];
+      tell({
+        kind: 'run',
+        run: { program, loop, way, quiet: latencies(before, quiet), patched: latencies(during, patched), transition },
+      });
+      taken.get(way)!.quiet.push(...before);
+      taken.get(way)!.patched.push(...during);
+      if (repetition > 0) continue;
+      const near = [...before, ...during].filter(({ end }) => end >= quiet.from && end <= patched.to);
+      const keep = Math.ceil(near.length / tracePoints);
+      // Of neighbours the longest is kept: what is left out must not be what matters.
+      const points: [number, number][] = [];
+      for (let at = 0; at < near.length; at += keep) {
+        const longest = near.slice(at, at + keep).reduce((one, other) => (other.latency > one.latency ? other : one));
+        points.push([round((longest.end - patched.from) / 1000), round(longest.latency)]);
+      }
+      tell({ kind: 'trace', trace: { program, loop, way, points, seconds: took / 1000 } });
+    }
+  for (const [way, { quiet, patched }] of taken) {
+    const samples = { quiet: quiet.length, patched: patched.length };
+    tell({
+      kind: 'distribution',
+      distribution: { program, loop, way, quiet: quantiles(quiet), patched: quantiles(patched), samples },
+    });
+  }
+}
+
+/** At least `ms` long. */
+async function timed(ms: number, action: () => Promise<void>): Promise<Window> {
+  const from = now();
+  await action();
+  await sleep(Math.max(0, ms - (now() - from)));
+  return { from, to: now() };
+}
+
+/** Milliseconds of the longest transition. */
+async function change(what: 'apply' | 'revert', way: ServerWay, { pids, patch }: Target): Promise<number> {
+  const mode = way === 'stop' ? 'stop' : 'wait-free';
+  let longest = 0;
+  for (const pid of pids) {
+    const options = { pid, timeout: patchSeconds, mode } as const;
+    const { state, timing } = what === 'apply' ? await apply(patch, options) : await revert(patchName(patch), options);
+    const wanted = what === 'apply' ? 'applied' : 'reverted';
+    if (state !== wanted)
+      throw new Error(`expected process ${pid} to be ${wanted} within ${patchSeconds} s, found ${state}`);
+    longest = Math.max(longest, timing.transitionUs / 1000);
+  }
+  return longest;
+}
+
+function latencies(samples: readonly Sample[], { from, to }: Window): Latencies {
+  const sorted = samples.map(({ latency }) => latency).sort((a, b) => a - b);
+  const ended = samples.filter(({ end }) => end >= from && end <= to).length;
+  const at = (percent: number) => round(percentile(sorted, percent) ?? Number.NaN);
+  return {
+    requests: sorted.length,
+    perSecond: round(ended / ((to - from) / 1000)),
+    p50: at(50),
+    p99: at(99),
+    p999: at(99.9),
+    max: round(sorted.at(-1) ?? Number.NaN),
+  };
+}
+
+function quantiles(samples: readonly Sample[]): number[] {
+  const sorted = samples.map(({ latency }) => latency).sort((a, b) => a - b);
+  return shares.map((share) =>
+    round(sorted[Math.min(sorted.length - 1, Math.floor((share / 100) * sorted.length))] ?? Number.NaN),
+  );
+}
+
+const round = (value: number): number => Math.round(value * 1000) / 1000;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// `npm run evaluate -- synthetic`: the same change, to a program made for it, in three ways: wait-free; with all threads stopped; and
+// classic quiescence, a barrier that is compiled into the program. How long does a thread not get on, and how long does it all take?
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exec } from '../../vm/index.js';
+import type { Series } from '../bench/result.js';
+import { ensureKernel, ensureQemu, ensureRoot, projectFolder } from '../setup.js';
+import { ensurePackages, forThreads } from '../system-packages.js';
+import type { Evaluated, Evaluation } from './evaluation.js';
+import { runPart } from './in-guest.js';
+import {
+  type SyntheticCase,
+  type SyntheticEvent,
+  type SyntheticPlan,
+  type SyntheticRun,
+  type WayName,
+  ways,
+} from './synthetic/case.js';
+import { syntheticTable } from './synthetic/table.js';
+
+/** Half of them run all the time, and the others wait in one system call each. */
+const half = 'spin,sleep,recurse,pipe,spin,lock,spin,futex,recurse,poll';
+const usual = { kinds: half, hold: 0, memory: 16, mappings: 0, ways: [...ways] as readonly WayName[] };
+
+const ofThreads = (threads: number): SyntheticCase => ({
+  ...usual,
+  ...{ name: `${threads} threads`, axis: 'threads', value: threads, threads, repetitions: 5, windowMs: 1500 },
+});
+const ofMemory = (memory: number): SyntheticCase => ({
+  ...usual,
+  ...{
+    name: `${memory} MiB touched`,
+    axis: 'memory',
+    value: memory,
+    threads: 8,
+    memory,
+    repetitions: 5,
+    windowMs: 500,
+  },
+  ways: ['wait-free'],
+});
+const ofMappings = (mappings: number): SyntheticCase => ({
+  ...usual,
+  ...{ name: `${mappings} more mappings`, axis: 'mappings', value: mappings, threads: 8, mappings },
+  ...{ repetitions: 5, windowMs: 500, ways: ['wait-free'] },
+});
+const ofHold = (hold: number): SyntheticCase => ({
+  ...usual,
+  ...{ name: `one of 8 threads stays in the function for ${hold} ms`, axis: 'hold', value: hold, threads: 8, hold },
+  ...{ repetitions: 3, windowMs: 1500 },
+});
+
+const cases: readonly SyntheticCase[] = [
+  ...[2, 16, 64, 256, 1000].map(ofThreads),
+  ...[64, 256, 1024].map(ofMemory),
+  ...[1000, 10_000].map(ofMappings),
+  ...[50, 500].map(ofHold),
+  // Longer than anybody waits: a thread that never leaves the patched function.
+  { ...ofHold(3_600_000), name: 'one of 8 threads never leaves the function', repetitions: 1, ways: ['wait-free'] },
+];
+const quickCases: readonly SyntheticCase[] = [
+  { ...ofThreads(2), repetitions: 1, windowMs: 500 },
+  { ...ofThreads(16), repetitions: 1, windowMs: 500 },
+];
+
+export const synthetic: Evaluation = {
+  about: 'how long threads do not get on: wait-free, stopped, and at a barrier',
+  async run(context): Promise<Evaluated> {
+    const { shown, quick, only } = context;
+    await ensureQemu(shown);
+    await ensurePackages(forThreads, shown.say);
+    const kernel = context.bzImage ?? (await ensureKernel('plain', shown)).bzImage;
+    const chosen = (quick ? quickCases : cases).filter(
+      ({ name }) => only.length === 0 || only.some((word) => name.includes(word)),
+    );
+    const plan: SyntheticPlan = { ...(await prepareThreads()), cases: chosen };
+    const runs: SyntheticRun[] = [];
+    const onEvent = (event: SyntheticEvent) => {
+      if (event.kind === 'run') runs.push(event.run);
+      const name = event.kind === 'run' ? event.run.name : event.name;
+      const { repetitions, ways: taken } = chosen.find((one) => one.name === name)!;
+      const done = runs.filter((run) => run.name === name).length;
+      shown.onStep({ name, done, total: repetitions * taken.length, unit: 'runs' });
+    };
+    const root = await ensureRoot('image', shown);
+    const timeoutSeconds = 300 + chosen.reduce((sum, one) => sum + one.repetitions * one.ways.length * 40, 0);
+    const part = { kernel, root, script: 'synthetic/guest.js', plan, timeoutSeconds, onEvent };
+    const { accelerator, ...account } = await runPart<SyntheticEvent>(part, context);
+    const problems = [...account.problems];
+    for (const { name, ways: wanted, repetitions } of chosen)
+      for (const way of wanted)
+        if (!runs.some((run) => run.name === name && run.way === way) && repetitions > 0)
+          problems.push(`${name}: expected an account of ${way}, found none`);
+    const data = { cases: chosen, runs };
+    return {
+      text: syntheticTable(data),
+      data,
+      series: syntheticSeries(runs),
+      problems,
+      guest: accelerator,
+    };
+  },
+};
+
+/** The longest standstill in the window with the change, against the one before it. */
+export function syntheticSeries(runs: readonly SyntheticRun[]): Series[] {
+  const groups = new Map<string, SyntheticRun[]>();
+  for (const run of runs) {
+    const name = `${run.name.replaceAll(' ', '-')}/${run.way}`;
+    groups.set(name, [...(groups.get(name) ?? []), run]);
+  }
+  return [...groups].flatMap(([name, these]) => {
+    const of = (window: 'before' | 'during') => these.map(({ longest }) => longest[window]);
+    const before = { name: `${name}/before`, unit: 'ms', values: of('before') };
+    return [before, { name: `${name}/during`, unit: 'ms', values: of('during'), against: before.name }];
+  });
+}
+
+/** Both builds, and the patch from one to the other, where the guest sees them. */
+export async function prepareThreads(): Promise<Pick<SyntheticPlan, 'program' | 'patch'>> {
+  const folder = join(projectFolder, 'dist/synthetic');
+  await mkdir(folder, { recursive: true });
+  const source = join(projectFolder, 'zx-scripts/evaluate/synthetic/threads.c');
+  for (const [name, words] of [
+    ['old', []],
+    ['new', ['-DNEW']],
+  ] as const)
+    await exec('gcc', ['-g', '-O2', '-pthread', ...words, '-o', join(folder, name), source]);
+  const cli = join(projectFolder, 'dist/planner/cli.js');
+  const patch = join(folder, 'step.drift');
+  await exec(process.execPath, [cli, 'diff', join(folder, 'old'), join(folder, 'new'), '-o', patch]);
+  return { program: '/project/dist/synthetic/old', patch: '/project/dist/synthetic/step.drift' };
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// The program of threads.c as a process: a line to it, a line from it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { SyntheticCase } from './case.js';
+
+export interface PhaseSum {
+  /** Nanoseconds: the longest time without a round, of any thread; and the median over the threads. */
+  readonly longest: number;
+  readonly typical: number;
+  readonly rounds: number;
+}
+
+export class ThreadsProgram {
+  readonly pid: number;
+  private readonly child: ChildProcess;
+  private readonly lines: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.pid = child.pid!;
+    this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  static async start(
+    program: string,
+    {
+      threads,
+      kinds,
+      hold,
+      memory,
+      mappings,
+    }: Pick<SyntheticCase, 'threads' | 'kinds' | 'hold' | 'memory' | 'mappings'>,
+  ): Promise<ThreadsProgram> {
+    const words = [String(threads), kinds, `hold=${hold}`, `memory=${memory}`, `mappings=${mappings}`];
+    const started = new ThreadsProgram(spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    await started.line();
+    return started;
+  }
+
+  /** From now on rounds count for this phase, from 0. */
+  async phase(number: number): Promise<void> {
+    await this.ask(`phase ${number}`);
+  }
+
+  /** Microseconds until the last thread had come, and until the last one went on. */
+  async barrier(): Promise<{ come: number; gone: number }> {
+    const [come, gone] = (await this.ask('barrier')).split(' ').map(Number);
+    return { come: come!, gone: gone! };
+  }
+
+  async phases(): Promise<PhaseSum[]> {
+    const { threads } = JSON.parse(await this.ask('report')) as { threads: { phases: [number, number][] }[] };
+    return threads[0]!.phases.map((_, phase) => {
+      const longest = threads.map(({ phases }) => phases[phase]![1]).sort((a, b) => a - b);
+      return {
+        longest: longest.at(-1)!,
+        typical: longest[longest.length >> 1]!,
+        rounds: threads.reduce((sum, { phases }) => sum + phases[phase]![0], 0),
+      };
+    });
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    await ended;
+  }
+
+  private async ask(line: string): Promise<string> {
+    this.child.stdin!.write(`${line}\n`);
+    return await this.line();
+  }
+
+  private async line(): Promise<string> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error(`the program has ended (${this.child.exitCode ?? this.child.signalCode})`);
+    return value;
+  }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// A program whose threads know how long they were kept from going on. Each of them works in rounds; after each it looks at the clock,
+// and remembers the longest time between two looks. What is patched is step(), which each of them calls once a round.
+//
+//   threads COUNT KIND[,KIND...] [hold=MS] [memory=MIB] [mappings=COUNT]
+//
+// The n-th thread does the n-th kind of work, again from the first after the last:
+//
+//   spin     nothing but counting          sleep    clock_nanosleep        pipe     read() from a pipe that itself fills
+//   lock     a mutex that all of them want futex    waits for a wake-up that does not come, until a time-out
+//   poll     epoll_wait with a time-out    recurse  the same as spin, forty calls deep
+//
+// hold=MS: the first thread stays in step() for so long, each time. What is told on stdin is answered on stdout, a line for a line:
+//
+//   phase N    from now on rounds count for phase N, from 0     ok
+//   barrier    classic quiescence: no thread goes on            microseconds from the asking to the last thread's coming,
+//              before all of them have come to the barrier;     and to the last one's going on
+//              then the other step() is theirs
+//   report     JSON: of each phase the rounds and the longest times, and when each thread first ran the changed step()
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PHASES 8
+
+enum kind { SPIN, SLEEP, PIPE, LOCK, FUTEX, POLL, RECURSE, KINDS };
+static const char *const names[KINDS] = { "spin", "sleep", "pipe", "lock", "futex", "poll", "recurse" };
+
+struct phase {
+	uint64_t rounds;
+	uint64_t longest; // nanoseconds
+};
+
+struct thread {
+	pthread_t id;
+	int number;
+	enum kind kind;
+	int pipe[2];
+	int poll;
+	uint64_t last;
+	long answer;
+	uint64_t changed; // when step() first gave something else
+	struct phase phases[PHASES];
+} __attribute__((aligned(128)));
+
+static struct thread *threads;
+static int count;
+static long hold;
+static _Atomic int phase;
+static pthread_mutex_t wanted = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint32_t never;
+static const long pause_ns = 5000000;
+
+static uint64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void rest(long ns)
+{
+	struct timespec t = { ns / 1000000000, ns % 1000000000 };
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+// What is patched: NEW gives another answer.
+__attribute__((noinline)) long step(long of, long stay)
+{
+	if (stay)
+		rest(stay);
+#ifdef NEW
+	return of * 5 + 2;
+#else
+	return of * 3 + 1;
+#endif
+}
+
+// What the barrier turns to instead.
+__attribute__((noinline)) static long other_step(long of, long stay)
+{
+	if (stay)
+		rest(stay);
+	return of * 7 + 3;
+}
+
+static long (*_Atomic current)(long, long) = step;
+
+// The barrier: a thread that comes waits for all others.
+static _Atomic int barrier_set, come, gone;
+static _Atomic uint32_t generation;
+static _Atomic uint64_t last_come, last_gone;
+
+static __attribute__((noinline)) void stay_at_barrier(void)
+{
+	uint32_t mine = generation;
+	if (atomic_fetch_add(&come, 1) + 1 == count) {
+		last_come = now();
+		current = current == step ? other_step : step;
+		come = 0;
+		barrier_set = 0;
+		generation++;
+		syscall(SYS_futex, &generation, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+	} else {
+		while (generation == mine)
+			syscall(SYS_futex, &generation, FUTEX_WAIT_PRIVATE, mine, NULL, NULL, 0);
+	}
+	last_gone = now();
+	gone++;
+}
+
+static volatile unsigned long sink;
+
+static __attribute__((noinline)) void work(int rounds)
+{
+	for (int i = 0; i < rounds; i++)
+		sink += (unsigned long)i;
+}
+
+static __attribute__((noinline)) void deep(int depth)
+{
+	if (depth > 0)
+		deep(depth - 1);
+	else
+		work(2000);
+	sink++;
+}
+
+static void one_round(struct thread *t)
+{
+	char byte = 0;
+	struct epoll_event event;
+	struct timespec time_out = { 0, pause_ns };
+	switch (t->kind) {
+	case SPIN:
+		work(2000);
+		break;
+	case SLEEP:
+		rest(pause_ns);
+		break;
+	case PIPE:
+		if (write(t->pipe[1], &byte, 1) != 1 || read(t->pipe[0], &byte, 1) != 1)
+			abort();
+		rest(pause_ns);
+		break;
+	case LOCK:
+		pthread_mutex_lock(&wanted);
+		work(200);
+		pthread_mutex_unlock(&wanted);
+		rest(pause_ns);
+		break;
+	case FUTEX:
+		syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &time_out, NULL, 0);
+		break;
+	case POLL:
+		epoll_wait(t->poll, &event, 1, (int)(pause_ns / 1000000));
+		break;
+	default:
+		deep(40);
+	}
+}
+
+static void *run(void *argument)
+{
+	struct thread *t = argument;
+	const long stay = t->number == 0 ? hold : 0;
+	const long first = step(t->number, 0);
+	t->last = now();
+	for (;;) {
+		int before = phase;
+		one_round(t);
+		t->answer = current(t->number, stay);
+		if (barrier_set)
+			stay_at_barrier();
+		int after = phase;
+		uint64_t at = now(), took = at - t->last;
+		t->last = at;
+		if (t->answer != first && !t->changed)
+			t->changed = at;
+		if (t->answer == first)
+			t->changed = 0;
+		// A time that reaches over the border of two phases belongs to both.
+		t->phases[after].rounds++;
+		if (took > t->phases[after].longest)
+			t->phases[after].longest = took;
+		if (took > t->phases[before].longest)
+			t->phases[before].longest = took;
+	}
+	return NULL;
+}
+
+static void make_memory(long mib, long mappings)
+{
+	if (mib > 0) {
+		char *memory = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED)
+			abort();
+		madvise(memory, (size_t)mib << 20, MADV_NOHUGEPAGE);
+		memset(memory, 1, (size_t)mib << 20);
+	}
+	for (long i = 0; i < mappings; i++) {
+		// Neighbours that may not be one mapping.
+		int protection = i % 2 ? PROT_READ : PROT_READ | PROT_WRITE;
+		if (mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+			abort();
+	}
+}
+
+static void report(void)
+{
+	printf("{\"now\":%llu,\"threads\":[", (unsigned long long)now());
+	for (int i = 0; i < count; i++) {
+		struct thread *t = &threads[i];
+		printf("%s{\"kind\":\"%s\",\"changed\":%llu,\"answer\":%ld,\"since\":%llu,\"phases\":[", i ? "," : "", names[t->kind],
+		       (unsigned long long)t->changed, t->answer, (unsigned long long)(now() - t->last));
+		for (int p = 0; p < PHASES; p++)
+			printf("%s[%llu,%llu]", p ? "," : "", (unsigned long long)t->phases[p].rounds,
+			       (unsigned long long)t->phases[p].longest);
+		printf("]}");
+	}
+	printf("]}\n");
+}
+
+static void barrier(void)
+{
+	uint64_t begun = now();
+	gone = 0;
+	barrier_set = 1;
+	while (gone < count)
+		rest(1000000);
+	printf("%llu %llu\n", (unsigned long long)(last_come - begun) / 1000, (unsigned long long)(last_gone - begun) / 1000);
+}
+
+static long option(int argc, char **argv, const char *name)
+{
+	size_t length = strlen(name);
+	for (int i = 3; i < argc; i++)
+		if (strncmp(argv[i], name, length) == 0 && argv[i][length] == '=')
+			return atol(argv[i] + length + 1);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char line[64], *kinds[64];
+	int kind_count = 0;
+	if (argc < 3 || (count = atoi(argv[1])) < 1)
+		return 2;
+	for (char *word = strtok(argv[2], ","); word && kind_count < 64; word = strtok(NULL, ","))
+		kinds[kind_count++] = word;
+	hold = option(argc, argv, "hold") * 1000000;
+	make_memory(option(argc, argv, "memory"), option(argc, argv, "mappings"));
+
+	threads = aligned_alloc(128, sizeof(*threads) * (size_t)count);
+	memset(threads, 0, sizeof(*threads) * (size_t)count);
+	pthread_attr_t small;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 128 << 10);
+	for (int i = 0; i < count; i++) {
+		struct thread *t = &threads[i];
+		t->number = i;
+		t->kind = KINDS;
+		for (int kind = 0; kind < KINDS; kind++)
+			if (strcmp(kinds[i % kind_count], names[kind]) == 0)
+				t->kind = kind;
+		if (t->kind == KINDS || (t->kind == PIPE && pipe(t->pipe)) ||
+		    (t->kind == POLL && (t->poll = epoll_create1(0)) < 0) || pthread_create(&t->id, &small, run, t)) {
+			fprintf(stderr, "thread %d (%s): %s\n", i, kinds[i % kind_count], strerror(errno));
+			return 1;
+		}
+	}
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	printf("ready\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (strncmp(line, "phase ", 6) == 0) {
+			int next = atoi(line + 6) % PHASES;
+			for (int i = 0; i < count; i++)
+				threads[i].phases[next] = (struct phase){ 0, 0 };
+			phase = next;
+			printf("ok\n");
+		} else if (strncmp(line, "barrier", 7) == 0) {
+			barrier();
+		} else if (strncmp(line, "report", 6) == 0) {
+			report();
+		}
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// One case in the guest. The ways take turns on one process, so that all of them meet the same threads; after each the change is
+// taken back, outside of what is measured. The three windows of a run are equally long, unless the change itself takes longer.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { apply, patchName, RuntimeError, revert } from '../../../runtime/index.js';
+import { now } from '../../load/windows.js';
+import type { SyntheticCase, SyntheticRun, WayName } from './case.js';
+import { type PhaseSum, ThreadsProgram } from './program.js';
+
+const phases = { idle: 0, before: 1, during: 2, after: 3 } as const;
+const patchSeconds = 30;
+/** What a thread that never leaves the patched function is waited for. */
+const holdSeconds = 5;
+
+export async function runCase(
+  program: string,
+  patch: Buffer,
+  job: SyntheticCase,
+  onRun: (run: SyntheticRun) => void,
+): Promise<void> {
+  const target = await ThreadsProgram.start(program, job);
+  const twin = await ThreadsProgram.start(program, {
+    ...job,
+    threads: 2,
+    kinds: 'sleep',
+    hold: 0,
+    memory: 0,
+    mappings: 0,
+  });
+  try {
+    await sleep(job.windowMs);
+    for (let repetition = 0; repetition < job.repetitions; repetition++)
+      for (let turn = 0; turn < job.ways.length; turn++) {
+        const way = job.ways[(turn + repetition) % job.ways.length]!;
+        const run = await runWay(way, { job, patch, target, twin });
+        onRun(run);
+        if (run.state === 'late') return;
+      }
+  } finally {
+    await target.stop();
+    await twin.stop();
+  }
+}
+
+interface Stage {
+  readonly job: SyntheticCase;
+  readonly patch: Buffer;
+  readonly target: ThreadsProgram;
+  readonly twin: ThreadsProgram;
+}
+
+async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
+  const { job, target } = stage;
+  const seconds: number[] = [];
+  const window = async (phase: number, action: () => Promise<void>) => {
+    await target.phase(phase);
+    const from = now();
+    await action();
+    await sleep(Math.max(0, job.windowMs - (now() - from)));
+    seconds.push((now() - from) / 1000);
+  };
+  let made: Made = { state: 'done', why: '', transition: null, clone: null };
+  await window(phases.before, async () => {});
+  await window(phases.during, async () => {
+    made = await make(way, stage);
+  });
+  await window(phases.after, async () => {});
+  await target.phase(phases.idle);
+  const sums = await target.phases();
+  if (made.state === 'done') await unmake(way, stage);
+  const of = (value: (sum: PhaseSum, at: number) => number) => ({
+    before: value(sums[phases.before]!, 0),
+    during: value(sums[phases.during]!, 1),
+    after: value(sums[phases.after]!, 2),
+  });
+  return {
+    name: job.name,
+    way,
+    ...made,
+    longest: of(({ longest }) => longest / 1e6),
+    typical: of(({ typical }) => typical / 1e6),
+    rounds: of(({ rounds }, at) => rounds / seconds[at]!),
+  };
+}
+
+type Made = Pick<SyntheticRun, 'state' | 'why' | 'transition' | 'clone'>;
+
+async function make(way: WayName, { job, patch, target, twin }: Stage): Promise<Made> {
+  if (way === 'barrier') {
+    const { gone } = await target.barrier();
+    return { state: 'done', why: '', transition: gone / 1000, clone: null };
+  }
+  const { pid } = way === 'elsewhere' ? twin : target;
+  const timeout = job.axis === 'hold' ? holdSeconds : patchSeconds;
+  try {
+    const result = await apply(patch, { pid, timeout, mode: way === 'stop' ? 'stop' : 'wait-free' });
+    const { state, pending, timing } = result;
+    if (state !== 'applied') {
+      const why = pending.map(({ why, place }) => `${why} ${place?.function ?? ''}`.trim()).join(', ');
+      return { state: 'late', why, transition: null, clone: timing.cloneUs / 1000 };
+    }
+    return { state: 'done', why: '', transition: timing.transitionUs / 1000, clone: timing.cloneUs / 1000 };
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return { state: 'refused', why: error.code, transition: null, clone: null };
+  }
+}
+
+async function unmake(way: WayName, { patch, target, twin }: Stage): Promise<void> {
+  if (way === 'barrier') return void (await target.barrier());
+  const { pid } = way === 'elsewhere' ? twin : target;
+  const { state } = await revert(patchName(patch), { pid, timeout: patchSeconds });
+  if (state !== 'reverted') throw new Error(`expected the patch to be reverted in process ${pid}, found ${state}`);
+}
