@@ -204,11 +204,15 @@ static void *run(void *argument)
 static void make_memory(long mib, long mappings)
 {
 	if (mib > 0) {
-		char *memory = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (memory == MAP_FAILED)
+		// Behind a page that nobody may touch: a thread's stack that ends here would become one mapping with what follows, and
+		// who looks for the end of that stack would take all of it for one.
+		size_t guard = 4096, size = (size_t)mib << 20;
+		char *memory = mmap(NULL, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED || mprotect(memory, guard, PROT_NONE))
 			abort();
-		madvise(memory, (size_t)mib << 20, MADV_NOHUGEPAGE);
-		memset(memory, 1, (size_t)mib << 20);
+		memory += guard;
+		madvise(memory, size, MADV_NOHUGEPAGE);
+		memset(memory, 1, size);
 	}
 	for (long i = 0; i < mappings; i++) {
 		// Neighbours that may not be one mapping.
