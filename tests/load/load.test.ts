@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Load } from '../../zx-scripts/load/load.js';
+import { startLoad } from '../../zx-scripts/load/process.js';
 import { judge } from '../../zx-scripts/load/request.js';
 import { MemcachedRequests } from '../../zx-scripts/servers/memcached-requests.js';
 
@@ -114,6 +115,23 @@ test('a connection that ends while no request is under way counts as dropped', a
   server.close();
   assert.equal([totals.requests, totals.failed, totals.dropped], [1, 0, 1]);
   assert.match(totals.failures[0]!, 'closed the connection');
+});
+
+test('a load in a process of its own gives each of several questions its own answer', async () => {
+  const server = createServer((socket) => store(socket, (answer) => answer));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const load = await startLoad({ server: 'memcached', port: (server.address() as AddressInfo).port, connections: 2 });
+  await sleep(100);
+  const everything = { from: 0, to: Number.MAX_SAFE_INTEGER, which: 'inside' } as const;
+  const [count, samples, [all, nothing]] = await Promise.all([
+    load.count(),
+    load.samples({ ...everything, to: 1 }),
+    load.windows([everything, { ...everything, to: 1 }]),
+  ]);
+  const totals = await load.stop();
+  server.close();
+  assert.ok(count.requests > 0 && all!.requests >= count.requests, JSON.stringify([count, all]));
+  assert.equal([samples, nothing!.requests, totals.failed], [[], 0, 0]);
 });
 
 test('an answer is judged by each byte but those that may be anything', () => {

@@ -58,10 +58,16 @@ export async function startLoad(words: LoadWords): Promise<LoadProcess> {
       child.once('exit', onExit).once('error', onError).once('message', onMessage);
     });
   await message();
-  const ask = async (question: Question) => {
-    const answer = message();
-    child.send(question);
-    return await answer;
+  // One question at a time: an answer does not say what it answers.
+  let last: Promise<unknown> = Promise.resolve();
+  const ask = (question: Question): Promise<unknown> => {
+    const answered = last.then(async () => {
+      const answer = message();
+      child.send(question);
+      return await answer;
+    });
+    last = answered.catch(() => {});
+    return answered;
   };
   return {
     pid: child.pid!,
