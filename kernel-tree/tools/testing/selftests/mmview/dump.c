@@ -297,7 +297,7 @@ static int seen_by_gdb(void)
 		return case_skip("no gdb, no core_pattern, or not root");
 	die(d, SIGILL);
 	snprintf(line, sizeof(line),
-		 "timeout 100 gdb -nx -batch -iex 'set debuginfod enabled off' -c /proc/%d/fd/%d -ex 'x/2xb $pc' -ex 'p $pc == %p' 2>&1",
+		 "timeout 250 gdb -nx -batch -iex 'set debuginfod enabled off' -c /proc/%d/fd/%d -ex 'x/2xb $pc' -ex 'p $pc == %p' 2>&1",
 		 getpid(), core, d->text[1]);
 	gdb = popen(line, "r");
 	CHECK(gdb);
@@ -352,5 +352,6 @@ int main(int argc, char **argv)
 		return 1;
 	atexit(drop_directory);
 	knob_keep(PATTERN);
+	mmview_case_timeout_s = 300;		/* gdb takes its time */
 	MMVIEW_MAIN(cases);
 }
