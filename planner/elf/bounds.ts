@@ -5,7 +5,7 @@
  * files, and with these limits the work is bounded by the file's size.
  */
 import { ElfError, type ElfErrorCode } from './error.js';
-import { isLoaded, type Section } from './sections.js';
+import { isLoaded, placeOf, type Section } from './sections.js';
 import { STT_FUNC, STT_IFUNC, STT_OBJECT, viewOf } from './symbols.js';
 
 export const MOST_SECTIONS = 2048;
@@ -33,9 +33,14 @@ export function checkBounds(file: string, fileSize: number, sections: readonly S
     const count = Math.floor(section.bytes.length / step);
     const isMany = count > 0 && hasLonger(strings, Math.floor(MOST_NAME_BYTES / count));
     if (isMany && (step === VERSION || nameBytes(section, strings) > MOST_NAME_BYTES))
-      fail('SYMBOL', section.name, `names of at most ${MOST_NAME_BYTES} bytes together`, `more in ${count} entries`);
+      fail(
+        'SYMBOL',
+        placeOf(section),
+        `names of at most ${MOST_NAME_BYTES} bytes together`,
+        `more in ${count} entries`,
+      );
     if (step === SYMBOL && extentOf(section) > MOST_OVER_EACH_OTHER * loaded + 65536)
-      fail('SYMBOL', section.name, 'functions and objects beside each other', 'more of them than there are bytes');
+      fail('SYMBOL', placeOf(section), 'functions and objects beside each other', 'more of them than there are bytes');
   }
 }
 

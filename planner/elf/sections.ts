@@ -32,6 +32,8 @@ export interface Segment {
   readonly align: number;
 }
 
+/** What messages call it: a damaged one may have no name. */
+export const placeOf = ({ name, index }: Section): string => name || `section ${index}`;
 export const isLoaded = (section: Section): boolean => (section.flags & SHF_ALLOC) !== 0;
 export const isCode = (section: Section): boolean => isLoaded(section) && (section.flags & SHF_EXECINSTR) !== 0;
 export const isThreadLocal = (section: Section): boolean => (section.flags & SHF_TLS) !== 0;

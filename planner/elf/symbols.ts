@@ -2,7 +2,7 @@
 /** Symbol tables, with what tells same-named symbols apart: the source file of a local symbol, the version of an import. */
 import { isPrintable, printable } from '../printable.js';
 import { ElfError } from './error.js';
-import type { Section } from './sections.js';
+import { placeOf, type Section } from './sections.js';
 
 export const STT_NOTYPE = 0;
 export const STT_OBJECT = 1;
@@ -138,7 +138,7 @@ export function readSymbols(file: string, sections: readonly Section[], table: S
   if (strings === undefined || strings.type !== 3 || table.size % ENTRY !== 0 || table.bytes.length !== table.size)
     throw new ElfError('SECTION', {
       file,
-      place: table.name,
+      place: placeOf(table),
       expected: `entries of ${ENTRY} bytes and a link to a string table`,
       found: `${table.size} bytes, link ${table.link}`,
       advice: 'the file is damaged',

@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openElf } from '../../planner/elf/open.js';
 import { type ElfParts, elfOf, type SymbolParts, symbolTable } from './elf-builder.js';
 
 const test = suite('bombs');
@@ -291,5 +292,18 @@ for (const [title, make, expected] of bombs)
     assert.match(found, /^(a result|[A-Z_]+)$/);
     assert.match(found, expected);
   });
+
+test('a damaged table without a name is told by its number', () => {
+  const [table, strings] = symbolTable(
+    2,
+    many(60_000, (i) => fn(`f${i}`, 0x1000 + i, (1 << 20) - i)),
+  );
+  const bytes = elfOf({ sections: [text(1 << 20), { ...table!, name: '' }, strings!] });
+  assert.throws(() => openElf(bytes, 'damaged'), /damaged: a symbol is wrong: section 2: expected functions/);
+  const lost = elfOf({
+    sections: [text(1 << 20), { ...table!, name: '', bytes: table!.bytes!.subarray(0, 100) }, strings!],
+  });
+  assert.throws(() => openElf(lost, 'damaged'), /damaged: a section is wrong: section 2: expected entries/);
+});
 
 test.run();
