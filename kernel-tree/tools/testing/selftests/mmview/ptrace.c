@@ -673,13 +673,18 @@ static int with_gdb(int leader, const char *bytes)
 	unsigned long patched = (unsigned long)t->code, shared = patched + SHARED;
 	char commands[768], output[16384], *hit, expected[32];
 	pid_t caller = keep_calling(t);
+	size_t size;
 	bool there;
 
-	snprintf(commands, sizeof(commands),
-		 "-ex 'x/5xb %#lx' -ex 'break *%#lx' -ex continue -ex 'stepi' -ex 'stepi' -ex 'p $eax' -ex 'x/5xb %#lx' -ex delete "
-		 "-ex 'break *%#lx thread 1' -ex continue -ex 'p $_thread' -ex delete "
-		 "-ex 'break *%#lx thread 2' -ex continue -ex 'p $_thread' -ex delete -ex detach",
-		 patched, patched, patched, shared, shared);
+	size = snprintf(commands, sizeof(commands),
+			"-ex 'x/5xb %#lx' -ex 'break *%#lx' -ex continue -ex stepi "
+			"-ex stepi -ex 'p $eax' -ex 'x/5xb %#lx' -ex delete ",
+			patched, patched, patched);
+	for (int thread = 1; thread <= 2; thread++)
+		size += snprintf(commands + size, sizeof(commands) - size,
+				 "-ex 'break *%#lx thread %d' -ex continue "
+				 "-ex 'p $_thread' -ex delete ", shared, thread);
+	snprintf(commands + size, sizeof(commands) - size, "-ex detach");
 	there = run_gdb(t, commands, output, sizeof(output));
 	kill(caller, SIGKILL);
 	reap(caller);
