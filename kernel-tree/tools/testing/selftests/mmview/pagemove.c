@@ -165,11 +165,11 @@ static int migrate_pages_under_load(void)
 
 static void *wait_for_hints(void *arg)
 {
-	long long updates = knob_field("/proc/vmstat", "numa_pte_updates");
-	long long faults = knob_field("/proc/vmstat", "numa_hint_faults");
+	long long updates = knob_field("/proc/vmstat", "numa_pte_updates ");
+	long long faults = knob_field("/proc/vmstat", "numa_hint_faults ");
 
-	EVENTUALLY(knob_field("/proc/vmstat", "numa_pte_updates") > updates + 2 * PAGES &&
-		   knob_field("/proc/vmstat", "numa_hint_faults") > faults + PAGES);
+	EVENTUALLY(knob_field("/proc/vmstat", "numa_pte_updates ") > updates + 2 * PAGES &&
+		   knob_field("/proc/vmstat", "numa_hint_faults ") > faults + PAGES);
 	atomic_store(&stop, 1);
 	return arg;
 }
@@ -178,7 +178,7 @@ static int numa_balancing(void)
 {
 	if (!two_nodes() || !knob_set(BALANCING, "1"))
 		return case_skip("one memory node, or no NUMA balancing");
-	if (knob_field("/proc/vmstat", "numa_pte_updates") < 0)
+	if (knob_field("/proc/vmstat", "numa_pte_updates ") < 0)
 		return case_skip("no CONFIG_VM_EVENT_COUNTERS to see it by");
 	knob_set(SCAN_DELAY, "10");
 	knob_set(SCAN_MIN, "10");
