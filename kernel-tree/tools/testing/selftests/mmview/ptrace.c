@@ -677,13 +677,12 @@ static int with_gdb(int leader, const char *bytes)
 	bool there;
 
 	size = snprintf(commands, sizeof(commands),
-			"-ex 'x/5xb %#lx' -ex 'break *%#lx' -ex continue -ex stepi "
-			"-ex stepi -ex 'p $eax' -ex 'x/5xb %#lx' -ex delete ",
+			"-ex 'x/5xb %#lx' -ex 'break *%#lx' -ex continue -ex stepi -ex stepi -ex 'p $eax' -ex 'x/5xb %#lx' -ex delete ",
 			patched, patched, patched);
 	for (int thread = 1; thread <= 2; thread++)
 		size += snprintf(commands + size, sizeof(commands) - size,
-				 "-ex 'break *%#lx thread %d' -ex continue "
-				 "-ex 'p $_thread' -ex delete ", shared, thread);
+				 "-ex 'break *%#lx thread %d' -ex continue -ex 'p $_thread' -ex delete ",
+				 shared, thread);
 	snprintf(commands + size, sizeof(commands) - size, "-ex detach");
 	there = run_gdb(t, commands, output, sizeof(output));
 	kill(caller, SIGKILL);
