@@ -79,7 +79,7 @@ test('a thread inside a patched function: status 4, who it is, and nothing has c
   const refused = json(apply('stop', fixHold, workers, '--timeout', '1'), 4);
   assert.is(refused.state, 'refused');
   assert.is(refused.refusals[0].code, 'HELD');
-  assert.match(refused.refusals[0].message, /thread \d+ \(holder\) has on its stack hold\+0x/);
+  assert.match(refused.refusals[0].message, /thread \d+ \(holder\) is in hold\+0x/);
   assert.equal(workers.arenas(), []);
   const report = await workers.report();
   assert.ok(report.whole && report.threads.every(({ answer }) => answer === 1) && isFree(workers.pid));

@@ -215,6 +215,9 @@ struct mmview *mmview_find(struct mm_struct *mm)
 		if (!view->sealed || view->folded ||
 		    !(view->asked || view->all))
 			continue;
+		/* Overtaken and empty: only its last references keep it. */
+		if (mmviews->latest > view->id && !atomic_read(&view->tasks))
+			continue;
 		if (refcount_inc_not_zero(&view->refs)) {
 			found = view;
 			break;
