@@ -62,9 +62,6 @@ export function mappingAt(maps: readonly Mapping[], address: number): Mapping | 
   return maps.find((mapping) => mapping.start <= address && address < mapping.end);
 }
 
-/** The name of both parts of an arena. */
-export const ARENA_NAME = '[anon:driftpatch]';
-
-/** Could an arena's code part be here? Not every kernel gives names to anonymous memory. */
+/** Could an arena's code part be here? It has no name, for perf's sake; only the data part has one. */
 export const mayHoldArena = ({ path, inode, read, write, execute, private: own }: Mapping): boolean =>
-  read && execute && !write && own && (path === ARENA_NAME || (path === '' && inode === '0'));
+  read && execute && !write && own && path === '' && inode === '0';

@@ -131,10 +131,13 @@ function unmap(thread: RemoteThread, { address, codeSize, dataSize }: MappedAren
   return true;
 }
 
-/** The name is for people, in /proc/PID/maps; not every kernel gives one. */
+/**
+ * The data part's name is for people, in /proc/PID/maps; not every kernel gives one. Code has none: perf reads perf-PID.map only
+ * for memory without a name (Linux, tools/perf/util/map.h, is_anon_memory()).
+ */
 function name(thread: RemoteThread, memory: number, { address, codeSize, dataSize }: MappedArena): void {
-  const list = [sys.PR_SET_VMA, sys.PR_SET_VMA_ANON_NAME, address, codeSize + dataSize, address] as const;
-  if (!thread.mayDo(sys.REMOTE.prctl, list)) return;
+  const list = [sys.PR_SET_VMA, sys.PR_SET_VMA_ANON_NAME, address + codeSize, dataSize, address] as const;
+  if (dataSize === 0 || !thread.mayDo(sys.REMOTE.prctl, list)) return;
   try {
     // where the record comes later
     pwrite(memory, NAME, address);

@@ -70,10 +70,10 @@ export class Workers {
     }
   }
 
-  /** Lines of /proc/PID/maps that belong to an arena. */
+  /** Lines of /proc/PID/maps that belong to an arena: its code, which has no name, and its data. */
   arenas(): string[] {
     const maps = readFileSync(`/proc/${this.pid}/maps`, 'utf8').split('\n');
-    return maps.filter((line) => line.endsWith('[anon:driftpatch]'));
+    return maps.filter((line) => / r-xp 00000000 00:00 0 *$|\[anon:driftpatch\]$/.test(line));
   }
 
   /** Its memory, as its main thread sees it. */

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { runAddress } from '../../planner/index.js';
 import { planChange, type Wanted } from '../../runtime/change.js';
 import { detourBytes } from '../../runtime/detour.js';
-import { ARENA_NAME, parseMaps } from '../../runtime/proc/maps.js';
+import { parseMaps } from '../../runtime/proc/maps.js';
 import { encodeRecord, type PatchRecord, type RecordedFunction } from '../../runtime/record.js';
 import { Layered } from '../../runtime/records.js';
 import { GUARD_BODY, GUARD_CHANGED } from '../../runtime/sys/abi.js';
@@ -19,7 +19,7 @@ const ORIGINAL: Readonly<Record<number, Buffer>> = {
 const ARENAS = { a: 0x100000, b: 0x200000 };
 const MAPS = parseMaps(
   Object.values(ARENAS)
-    .map((at) => `${at.toString(16)}-${(at + 0x3000).toString(16)} r-xp 00000000 00:00 0 ${ARENA_NAME}\n`)
+    .map((at) => `${at.toString(16)}-${(at + 0x3000).toString(16)} r-xp 00000000 00:00 0 \n`)
     .join(''),
 );
 

@@ -59,7 +59,7 @@ async function start(executable = program, ...args: string[]) {
 const arenas = (pid: number) =>
   readFileSync(`/proc/${pid}/maps`, 'utf8')
     .split('\n')
-    .filter((line) => / r-xp 00000000 00:00 0 *(\[anon:driftpatch\])?$/.test(line));
+    .filter((line) => / r-xp 00000000 00:00 0 *$/.test(line));
 const stateOf = (pid: number) => status({ pid }).processes[0]!.patches.map(({ state }) => state);
 
 function run(...args: string[]) {

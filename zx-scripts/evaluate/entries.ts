@@ -35,7 +35,7 @@ export function entriesOf(pid: number, object: string, patch: Patch): Entries {
         readSync(memory, bytes, 0, bytes.length, at);
         if (bytes.equals(old.bytes)) return 'original';
         const to = at + 5 + bytes.readInt32LE(1);
-        const arena = maps.some(({ start, end, path }) => path === '[anon:driftpatch]' && to >= start && to < end);
+        const arena = maps.some(({ start, end, path }) => path === '' && to >= start && to < end);
         return bytes[0] === 0xe9 && arena ? 'detoured' : 'neither';
       }),
     );

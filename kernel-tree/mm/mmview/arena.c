@@ -70,6 +70,11 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 	return 0;
 }
 
+/*
+ * The data's part has a name. The code's has none: perf takes a name in
+ * brackets for a file's, and looks up /tmp/perf-PID.map only for memory that
+ * has no name (tools/perf/util/map.h, is_anon_memory()).
+ */
 static int map_part(struct mm_struct *mm, unsigned long addr,
 		    unsigned long size, vm_flags_t vm_flags)
 {
@@ -90,9 +95,11 @@ static int map_part(struct mm_struct *mm, unsigned long addr,
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
 	vma_set_anonymous(vma);
 #ifdef CONFIG_ANON_VMA_NAME
-	vma->anon_name = anon_vma_name_alloc("driftpatch");
-	if (!vma->anon_name)
-		goto free;
+	if (!(vm_flags & VM_EXEC)) {
+		vma->anon_name = anon_vma_name_alloc("driftpatch");
+		if (!vma->anon_name)
+			goto free;
+	}
 #endif
 	err = insert_vm_struct(mm, vma);
 	if (err)

@@ -53,7 +53,8 @@
  * Both parts lie within 2 GiB of every byte of [near_start, near_end).
  * The parts are contiguous: the code part first, the data part behind it.
  * The code part is mapped r-x, the data part rw-; neither is ever both
- * writable and executable. /proc/PID/maps shows "[anon:driftpatch]".
+ * writable and executable. /proc/PID/maps shows the data part as
+ * "[anon:driftpatch]", and the code part without a name, as perf wants it.
  * The arena goes away with the view if no thread has ever migrated into it.
  */
 struct mmview_map {
