@@ -2,21 +2,24 @@
 // `npm run demo`: the main job, from nothing. A memcached that runs in the guest, under load, gets a security fix; a person
 // watches. Exits with 0 only if everything was shown: see demo/verdict.ts.
 //
-//   set-up ─ memcached before and after the fix ─ planner diff ─ boot ─ demo/guest.js in the guest ─ figures
+//   set-up ─ memcached before and after the fix ─ planner diff ─ boot ─ demo/guest.js in the guest ─ figures ─ a page
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { readPatch } from '../planner/index.js';
 import { type GuestResult, type GuestRoot, runInGuest } from '../vm/index.js';
+import { describeMachine } from './bench/machine.js';
 import type { GuestEvent } from './demo/guest-events.js';
+import { type LiveView, liveView } from './demo/live.js';
 import { fix, names } from './demo/names.js';
 import { type Prepared, planFix, prepareFix } from './demo/prepare.js';
+import { demoPage } from './demo/report.js';
 import { closingLines, command, heading, linesOf, tableLines } from './demo/show.js';
 import { svgOf } from './demo/svg.js';
-import type { Outcome } from './demo/trial.js';
+import type { Outcome, Trace } from './demo/trial.js';
 import { problemsOf } from './demo/verdict.js';
 import { jsonLines } from './json-lines.js';
 import { memcachedProgram } from './servers/memcached.js';
@@ -51,9 +54,10 @@ const quick: Seconds = { window: 2, warm: 4 };
 
 async function main(options: Options): Promise<number> {
   const shown: string[] = [];
+  const live = options.json ? null : liveView();
   const say = (line: string) => {
     shown.push(line);
-    if (!options.json) process.stdout.write(`${pc.isColorSupported ? line : stripVTControlCharacters(line)}\n`);
+    live?.say(pc.isColorSupported ? line : stripVTControlCharacters(line));
   };
   const signal = cancelOnSignals();
   const progress = showProgress();
@@ -68,7 +72,8 @@ async function main(options: Options): Promise<number> {
   const functions = plan(prepared, say, options.json === true);
   if (!functions) return 1;
   const bzImage = options.bzimage ?? kernels.get('plain')!.bzImage;
-  const { outcome, guest, failure, result } = await inGuest(bzImage, root, options.quick ? quick : usual, signal, say);
+  const seconds = options.quick ? quick : usual;
+  const { outcome, trace, guest, failure, result } = await inGuest(bzImage, root, seconds, signal, say, live);
   const problems = [...(outcome ? problemsOf(outcome) : [failure]), ...guestProblems(result)];
   if (outcome) for (const line of tableLines(outcome)) say(line);
   if (outcome) for (const line of closingLines(outcome, problems, result.accelerator)) say(line);
@@ -78,6 +83,14 @@ async function main(options: Options): Promise<number> {
     const facts = { memcached: version, fix: { number: fix, name }, functions, guest, accelerator: result.accelerator };
     const report = { schema: 1, shown: problems.length === 0, problems, ...facts, ...outcome };
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  }
+  if (outcome && trace) {
+    const [page, figures] = [join(prepared.folder, names.page), join(prepared.folder, names.figures)];
+    const machine = describeMachine(result.accelerator);
+    const report = { ...prepared, outcome, trace, problems, machine, file: names.figures };
+    writeFileSync(figures, `${JSON.stringify({ schema: 1, machine, problems, outcome, trace })}\n`);
+    writeFileSync(page, demoPage(report));
+    if (!options.json) process.stdout.write(`  The report: ${relative(process.cwd(), page)}\n`);
   }
   if (options.record && problems.length === 0) {
     mkdirSync(dirname(options.record), { recursive: true });
@@ -105,14 +118,18 @@ async function inGuest(
   seconds: Seconds,
   signal: AbortSignal,
   say: (line: string) => void,
+  live: LiveView | null,
 ) {
   let outcome: Outcome | null = null;
+  let trace: Trace | null = null;
   let guest: { kernel: string; processors: number } | null = null;
   let failure = 'expected an outcome, found none';
   let errors = '';
   const onEvent = (event: GuestEvent) => {
     if (event.kind === 'guest') guest = { kernel: event.kernel, processors: event.processors };
     if (event.kind === 'outcome') outcome = event.outcome;
+    if (event.kind === 'trace') trace = event.trace;
+    live?.onEvent(event);
     if (event.kind === 'failed') failure = event.message;
     for (const line of linesOf(event)) say(line);
   };
@@ -135,8 +152,9 @@ async function inGuest(
       errors += bytes.toString();
     },
   });
+  live?.end();
   if (errors) complain(`demo: the guest said: ${errors.trimEnd()}`);
-  return { outcome: outcome as Outcome | null, guest, failure, result };
+  return { outcome: outcome as Outcome | null, trace: trace as Trace | null, guest, failure, result };
 }
 
 /** What is wrong with the guest itself. */

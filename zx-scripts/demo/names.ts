@@ -7,6 +7,12 @@ import { join } from 'node:path';
 export const fix = '007';
 
 /** Inside the demo's folder. */
-export const names = { old: 'old/memcached', new: 'new/memcached', patch: `${fix}.drift` } as const;
+export const names = {
+  old: 'old/memcached',
+  new: 'new/memcached',
+  patch: `${fix}.drift`,
+  page: 'report.html',
+  figures: 'report.json',
+} as const;
 
 export const demoFolder = (project: string): string => join(project, 'dist/demo');

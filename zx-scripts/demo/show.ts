@@ -57,6 +57,8 @@ export function linesOf(event: GuestEvent): string[] {
         `  ${bold('After')}: the multiget with ${overflowing} spaces, sent to the patched memcached:`,
         `    ${described(event.overflow)}`,
       ];
+    case 'lately':
+    case 'trace':
     case 'outcome':
     case 'failed':
       return [];

@@ -3,13 +3,15 @@
 // everything that can be seen of it from outside is written down. It judges nothing; verdict.ts does.
 //
 //   a victim shows the bug ─ servers ─ load, steady ─ probe ─ window before ─ apply = window during ─ probe ─ window after ─ figures
+//
+// While it is measured, what the load has seen lately is told twice a second, to be looked at; the figures are taken at the end.
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApplyResult, apply } from '../../runtime/index.js';
 import type { LoadTotals } from '../load/load.js';
 import { type LoadProcess, startLoad } from '../load/process.js';
-import { now, type Window, type WindowStats } from '../load/windows.js';
+import { now, type Sample, thinned, toThousandths, type Window, type WindowStats } from '../load/windows.js';
 import { ports, startProxy, startStore, workers } from '../servers/memcached.js';
 import { type Answer, harmless, overflowing, Probe } from '../servers/memcached-probe.js';
 import { endingWithin, type Server } from '../servers/process.js';
@@ -46,7 +48,19 @@ export type TrialEvent =
       /** When it did, by the kernel's word, since the first could; null if it was born in the view. */
       readonly ms: number | null;
     }
-  | { readonly kind: 'overflow'; readonly overflow: Overflow };
+  | { readonly kind: 'lately'; readonly stats: WindowStats }
+  | { readonly kind: 'overflow'; readonly overflow: Overflow }
+  | { readonly kind: 'trace'; readonly trace: Trace };
+
+/** From the beginning of the first window to the end of the last, for plots. Seconds since apply began. */
+export interface Trace {
+  /** When a request ended, and its latency in milliseconds. */
+  readonly points: readonly (readonly [number, number])[];
+  readonly transition: Window;
+  readonly applied: number;
+  /** When a thread migrated, by the kernel's word, and which one it was. */
+  readonly migrated: readonly { readonly at: number; readonly thread: Thread }[];
+}
 
 /** What the request that writes past the buffer did. */
 export interface Overflow {
@@ -70,6 +84,8 @@ export interface Outcome {
 /** Dealt to the workers in turn: a multiple of their number, so that the probes get one each as well. */
 const connections = 16;
 const tellMs = 20;
+const livelyMs = 500;
+const tracePoints = 2000;
 
 export async function runTrial(options: TrialOptions): Promise<Outcome> {
   const { program, windowSeconds, warmSeconds, onEvent: emit = () => {} } = options;
@@ -81,6 +97,7 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     return server;
   };
   let load: LoadProcess | null = null;
+  let lively: NodeJS.Timeout | undefined;
   const probes: Probe[] = [];
   try {
     const store = await started(startStore(program));
@@ -98,6 +115,11 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     emit({ kind: 'probe', when: 'before', answers: before });
 
     emit({ kind: 'steady', seconds: await untilSteady(load, warmSeconds) });
+    await load.lately();
+    lively = setInterval(async () => {
+      const stats = await load?.lately().catch(() => null);
+      if (stats && lively) emit({ kind: 'lately', stats });
+    }, livelyMs);
     emit({ kind: 'window', name: 'before', seconds: windowSeconds });
     const windowBefore = await timed(() => sleep(windowSeconds * 1000));
     emit({ kind: 'window', name: 'during', seconds: null });
@@ -107,6 +129,8 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
     emit({ kind: 'probe', when: 'after', answers: after });
     emit({ kind: 'window', name: 'after', seconds: windowSeconds });
     const windowAfter = await timed(() => sleep(windowSeconds * 1000));
+    clearInterval(lively);
+    lively = undefined;
     const ordinary = await askAll(1);
     const survived = await overflow(proxy);
     emit({ kind: 'overflow', overflow: survived });
@@ -117,6 +141,8 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
       { ...transition, which: 'touching' },
       { ...windowAfter, which: 'inside' },
     ]);
+    const whole = { from: windowBefore.from, to: windowAfter.to, which: 'inside' } as const;
+    emit({ kind: 'trace', trace: traceOf(await load.samples(whole), patched) });
     const windows = Object.fromEntries(windowNames.map((name, at) => [name, stats[at]!]));
     const totals = await load.stop();
     const { result, migrated, looks } = patched;
@@ -132,11 +158,25 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
       totals,
     };
   } finally {
+    clearInterval(lively);
     for (const probe of probes) probe.close();
     load?.kill();
     await Promise.all(servers.map((server) => server.stop()));
   }
 }
+
+function traceOf(samples: readonly Sample[], { windows, moments }: Watched): Trace {
+  const zero = windows.during.from;
+  const seconds = (ms: number) => toThousandths((ms - zero) / 1000);
+  return {
+    points: thinned(samples, tracePoints, zero),
+    transition: { from: seconds(windows.transition.from), to: seconds(windows.transition.to) },
+    applied: seconds(windows.during.to),
+    migrated: moments.map(({ ms, thread }) => ({ at: seconds(ms), thread })),
+  };
+}
+
+type Watched = Awaited<ReturnType<typeof applyWatched>>;
 
 /**
  * Apply, and look at the process's threads whenever there is news of it. What there is to tell of migrations waits a moment
@@ -144,6 +184,8 @@ export async function runTrial(options: TrialOptions): Promise<Outcome> {
  */
 async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialEvent) => void) {
   const migrated: Thread[] = [];
+  /** By the monotonic clock. */
+  const moments: { ms: number; thread: Thread }[] = [];
   const looks = lookAt(pid);
   const untold: TrialEvent[] = [];
   const tell = () => {
@@ -158,6 +200,7 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
       if (event.kind === 'thread-migrated') {
         const thread = { tid: event.tid, name: event.name };
         migrated.push(thread);
+        if (event.when) moments.push({ ms: event.when / 1000, thread });
         const ms = event.when ? event.when / 1000 - from : null;
         untold.push({ kind: 'migrated', thread, migrated: migrated.length, total, ms });
         return;
@@ -178,7 +221,7 @@ async function applyWatched(patch: Uint8Array, pid: number, emit: (event: TrialE
   const end = now();
   tell();
   const transition: Window = { from, to: folded ?? end };
-  return { result, migrated, looks: looks.seen(), windows: { during: { from: begun, to: end }, transition } };
+  return { result, migrated, moments, looks: looks.seen(), windows: { during: { from: begun, to: end }, transition } };
 }
 
 const alike = 0.1;

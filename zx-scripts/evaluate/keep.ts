@@ -110,7 +110,7 @@ export async function writeReport(docs: string): Promise<void> {
       charts: charts(data),
     });
   }
-  await writeFile(join(docs, 'evaluation', 'index.html'), pageOf(sections));
+  await writeFile(join(docs, 'evaluation', 'index.html'), pageOf('driftpatch: what wait-free is worth', sections));
   await writeFile(join(docs, 'evaluation.md'), markdownOf(sections));
 }
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ServerError } from '../servers/process.js';
 import { subjectNamed } from '../servers/subjects.js';
 import { Load, type LoadTotals } from './load.js';
-import { belongs, type Sample, statsOf, type Window, type WindowStats } from './windows.js';
+import { belongs, now, type Sample, statsOf, type Window, type WindowStats } from './windows.js';
 
 export interface LoadWords {
   /** Its name in servers/subjects.ts. */
@@ -27,6 +27,8 @@ export interface LoadProcess {
   readonly pid: number;
   /** Requests so far, and how many of them failed. */
   count(): Promise<{ requests: number; failed: number }>;
+  /** What has ended since this was last asked. */
+  lately(): Promise<WindowStats>;
   /** What happened in these windows, which have passed. */
   windows(windows: readonly AskedWindow[]): Promise<readonly WindowStats[]>;
   /** Every latency that belongs to these windows, for plots. */
@@ -37,7 +39,7 @@ export interface LoadProcess {
 }
 
 type Question =
-  | { readonly ask: 'count' | 'stop' }
+  | { readonly ask: 'count' | 'lately' | 'stop' }
   | { readonly ask: 'windows'; readonly windows: readonly AskedWindow[] }
   | { readonly ask: 'samples'; readonly window: AskedWindow };
 
@@ -72,6 +74,7 @@ export async function startLoad(words: LoadWords): Promise<LoadProcess> {
   return {
     pid: child.pid!,
     count: async () => (await ask({ ask: 'count' })) as { requests: number; failed: number },
+    lately: async () => (await ask({ ask: 'lately' })) as WindowStats,
     windows: async (windows) => (await ask({ ask: 'windows', windows })) as WindowStats[],
     samples: async (window) => (await ask({ ask: 'samples', window })) as Sample[],
     stop: async () => (await ask({ ask: 'stop' })) as LoadTotals,
@@ -81,11 +84,18 @@ export async function startLoad(words: LoadWords): Promise<LoadProcess> {
 
 async function main({ server, ...words }: LoadWords): Promise<void> {
   const load = await Load.start({ ...words, requests: subjectNamed(server).requests });
+  const asked = { samples: 0, from: now() };
   const answer = async (question: Question): Promise<unknown> => {
     const samples = load.taken();
     switch (question.ask) {
       case 'count':
         return { requests: samples.length, failed: samples.filter(({ ok }) => !ok).length };
+      case 'lately': {
+        const window = { from: asked.from, to: now() };
+        const found = statsOf(samples.slice(asked.samples), window, 'touching');
+        Object.assign(asked, { samples: samples.length, from: window.to });
+        return found;
+      }
       case 'windows':
         return question.windows.map((window) => statsOf(samples, window, window.which));
       case 'samples':

@@ -61,6 +61,23 @@ export function statsOf(samples: Iterable<Sample>, window: Window, which: 'insid
   };
 }
 
+/**
+ * At most so many points for a plot: when a request ended, in seconds from `zero`, and its latency. Of neighbours the longest is
+ * kept: what is left out must not be what matters.
+ */
+export function thinned(samples: readonly Sample[], points: number, zero: number): [number, number][] {
+  const inTime = [...samples].sort((one, other) => one.end - other.end);
+  const keep = Math.max(1, Math.ceil(inTime.length / points));
+  const found: [number, number][] = [];
+  for (let at = 0; at < inTime.length; at += keep) {
+    const longest = inTime.slice(at, at + keep).reduce((one, other) => (other.latency > one.latency ? other : one));
+    found.push([toThousandths((longest.end - zero) / 1000), toThousandths(longest.latency)]);
+  }
+  return found;
+}
+
+export const toThousandths = (value: number): number => Math.round(value * 1000) / 1000;
+
 /** The smallest value that is not below `percent` of all; of sorted values. */
 export function percentile(sorted: readonly number[], percent: number): number | null {
   // Tenths of a percent are whole numbers: 99.9 / 100 * 1000 must not round up to 1000.

@@ -14,12 +14,12 @@ export interface Section {
   readonly file: string;
 }
 
-export function pageOf(sections: readonly Section[]): string {
+export function pageOf(heading: string, sections: readonly Section[]): string {
   return `<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>driftpatch: evaluation</title>
+<title>${escaped(heading)}</title>
 <style>
   body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: ${width + 60}px; margin: 2rem auto; padding: 0 1rem; }
   h1, h2 { border-bottom: 1px solid #d1d9e0; padding-bottom: .3em; }
@@ -33,7 +33,7 @@ export function pageOf(sections: readonly Section[]): string {
   .missing { color: #cf222e; font-weight: 600; }
   .where { color: #59636e; font-size: 13px; }
 </style>
-<h1>driftpatch: what wait-free is worth</h1>
+<h1>${escaped(heading)}</h1>
 ${sections.map(section).join('\n')}
 </html>
 `;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, revert } from '../../../runtime/index.js';
 import { type LoadProcess, startLoad } from '../../load/process.js';
-import { now, percentile, type Sample, type Window } from '../../load/windows.js';
+import { now, percentile, toThousandths as round, type Sample, thinned, type Window } from '../../load/windows.js';
 import { subjectNamed } from '../../servers/subjects.js';
 import { processesWith } from '../entries.js';
 import { ThreadsProgram } from '../synthetic/program.js';
@@ -117,13 +117,7 @@ async function runLoop(
       taken.get(way)!.patched.push(...during);
       if (repetition > 0) continue;
       const near = [...before, ...during].filter(({ end }) => end >= quiet.from && end <= patched.to);
-      const keep = Math.ceil(near.length / tracePoints);
-      // Of neighbours the longest is kept: what is left out must not be what matters.
-      const points: [number, number][] = [];
-      for (let at = 0; at < near.length; at += keep) {
-        const longest = near.slice(at, at + keep).reduce((one, other) => (other.latency > one.latency ? other : one));
-        points.push([round((longest.end - patched.from) / 1000), round(longest.latency)]);
-      }
+      const points = thinned(near, tracePoints, patched.from);
       tell({ kind: 'trace', trace: { program, loop, way, points, seconds: took / 1000 } });
     }
   for (const [way, { quiet, patched }] of taken) {
@@ -178,5 +172,3 @@ function quantiles(samples: readonly Sample[]): number[] {
     round(sorted[Math.min(sorted.length - 1, Math.floor((share / 100) * sorted.length))] ?? Number.NaN),
   );
 }
-
-const round = (value: number): number => Math.round(value * 1000) / 1000;
