@@ -7,6 +7,7 @@ import { Argument, Command, Option } from 'commander';
 import { describeMachine } from './bench/machine.js';
 import { summarize } from './bench/result.js';
 import { machineLine } from './bench/table.js';
+import { after } from './evaluate/after.js';
 import { corpus } from './evaluate/corpus.js';
 import type { Evaluated, Evaluation } from './evaluate/evaluation.js';
 import { keepEvaluation } from './evaluate/keep.js';
@@ -16,7 +17,7 @@ import { projectFolder } from './setup.js';
 import { showProgress } from './show-progress.js';
 import { cancelOnSignals, complain, failedVm, reportAndExit } from './vm-status.js';
 
-const evaluations: Readonly<Record<string, Evaluation>> = { corpus, synthetic, servers };
+const evaluations: Readonly<Record<string, Evaluation>> = { corpus, synthetic, servers, after };
 
 interface Options {
   readonly json?: true;

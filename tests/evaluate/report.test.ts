@@ -8,7 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keepEvaluation } from '../../zx-scripts/evaluate/keep.js';
 import { assertShown, chartsInBrowser } from './browser.js';
-import { sampleCorpus, sampleServers, sampleSynthetic } from './sample.js';
+import { sampleAfter, sampleCorpus, sampleServers, sampleSynthetic } from './sample.js';
 
 const docs = mkdtempSync(join(tmpdir(), 'driftpatch-report-'));
 const rest = { text: '', guest: 'tcg', series: [] } as const;
@@ -19,6 +19,7 @@ await keep('servers', servers);
 await keep('corpus', rows.slice(1), ['redis 013: expected <this>, found that', 'memcached 001: expected more']);
 await keep('corpus', rows.slice(0, 2), [], true);
 await keep('synthetic', synthetic);
+await keep('after', sampleAfter());
 const page = readFileSync(join(docs, 'evaluation/index.html'), 'utf8');
 const markdown = readFileSync(join(docs, 'evaluation.md'), 'utf8');
 
@@ -26,8 +27,8 @@ const seen = chartsInBrowser(page);
 
 test('in a browser, every chart has its marks and its words, none of which overlap or stick out', () => {
   if (seen === null) return console.log('  skipped: no chromium-headless-shell here');
-  // One of the corpus, three synthetic ones, three for each server.
-  assert.is(seen.length, 1 + 3 + 2 * 3);
+  // One of the corpus, three synthetic ones, three for each server, one of what comes after.
+  assert.is(seen.length, 1 + 3 + 2 * 3 + 1);
   for (const [at, chart] of seen.entries()) assertShown(chart, `chart ${at}`);
 });
 
@@ -35,6 +36,7 @@ test('the page needs no other file and runs no script', () => {
   assert.not.match(page, /<script|<link|src=|@import|url\((?!#)/);
   const addresses = [...page.matchAll(/(?:href|xmlns[^=]*)="([^"#]+)"/g)].map(([, address]) => address!);
   assert.equal([...new Set(addresses)].filter((address) => !address.startsWith('http://www.w3.org/')).sort(), [
+    'after.json',
     'corpus.json',
     'servers.json',
     'synthetic.json',
@@ -67,7 +69,12 @@ function order(name: string): number {
 
 test('the sections stand in their order, whichever was made last', () => {
   const titles = [...markdown.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
-  assert.equal(titles, ['Real fixes on real servers', 'A program made for it', 'What requests feel']);
+  assert.equal(titles, [
+    'Real fixes on real servers',
+    'A program made for it',
+    'What requests feel',
+    'After the transition',
+  ]);
 });
 
 test.after(() => rmSync(docs, { recursive: true }));

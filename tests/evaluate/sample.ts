@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Figures as evaluations leave them, made up: for tests of what is made of them. */
+import { afterWays } from '../../zx-scripts/evaluate/after/case.js';
+import type { AfterData } from '../../zx-scripts/evaluate/after/table.js';
 import type { CorpusRow } from '../../zx-scripts/evaluate/corpus.js';
 import { type Latencies, serverWays } from '../../zx-scripts/evaluate/servers/case.js';
 import { shares } from '../../zx-scripts/evaluate/servers/table.js';
@@ -96,4 +98,19 @@ export function sampleServers(): ServersData {
     })),
     ends: [{ program: 'memcached', loop: 'open', requests: 30_000, failed: 0, dropped: 0 }],
   };
+}
+
+export function sampleAfter(): AfterData {
+  const factor = { patched: 1.02, restarted: 1, again: 0.99 } as const;
+  const runs = ['memcached', 'redis'].flatMap((program) =>
+    times(7, (repetition) => repetition).flatMap((repetition) =>
+      afterWays.map((way) => ({
+        ...{ program, way, repetition },
+        perSecond: 500 * (1 + repetition) * factor[way],
+        cpuUs: 900 / factor[way],
+        privateKiB: way === 'patched' ? 2020 : 2000,
+      })),
+    ),
+  );
+  return { runs, ends: [{ program: 'memcached', requests: 30_000, failed: 0, dropped: 0 }] };
 }

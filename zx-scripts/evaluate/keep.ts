@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { exists } from '../../vm/index.js';
 import { describeMachine } from '../bench/machine.js';
 import { subjects } from '../servers/subjects.js';
+import { type AfterData, afterMarkdown } from './after/table.js';
 import { corpusMarkdown } from './corpus/table.js';
 import type { CorpusRow } from './corpus.js';
 import type { Evaluated } from './evaluation.js';
 import type { Chart } from './report/chart.js';
-import { corpusCharts, serversCharts, syntheticCharts } from './report/charts.js';
+import { afterCharts, corpusCharts, serversCharts, syntheticCharts } from './report/charts.js';
 import { pageOf, type Section } from './report/page.js';
 import { serversMarkdown } from './servers/table.js';
 import type { ServersData } from './servers.js';
@@ -69,6 +70,12 @@ const evaluations: Readonly<Record<string, Shown<never>>> = {
       ends: ofPrograms(kept.ends, found.ends),
     }),
     concerns: ({ runs }) => runs.flatMap(({ program }) => [`${program}:`, `${program},`]),
+  }),
+  after: shown<AfterData>({
+    markdown: afterMarkdown,
+    charts: afterCharts,
+    merge: (kept, found) => ({ runs: ofPrograms(kept.runs, found.runs), ends: ofPrograms(kept.ends, found.ends) }),
+    concerns: ({ runs }) => runs.map(({ program }) => `${program}:`),
   }),
 };
 

@@ -21,7 +21,7 @@ export interface ServersData {
 }
 
 /** A fix in what most requests run through, where there is one. */
-const fixes: Readonly<Record<string, string>> = {
+export const servedFixes: Readonly<Record<string, string>> = {
   memcached: '007',
   redis: '016',
   nginx: '005',
@@ -35,16 +35,17 @@ export const servers: Evaluation = {
     const { shown, quick, only } = context;
     await ensureQemu(shown);
     const kernel = context.bzImage ?? (await ensureKernel('plain', shown)).bzImage;
-    const names = Object.keys(fixes).filter((name) => (quick ? name === 'memcached' : true));
+    const names = Object.keys(servedFixes).filter((name) => (quick ? name === 'memcached' : true));
     const data: ServersData = { runs: [], distributions: [], traces: [], ends: [] };
     const problems: string[] = [];
     let guest: Evaluated['guest'] = null;
     const { program, patch } = await prepareThreads();
     for (const name of names.filter((one) => only.length === 0 || only.includes(one))) {
       const subject = subjects.find((one) => one.program.name === name)!;
-      const chosen = subject.fixes.filter(({ index }) => index === fixes[name]);
+      const chosen = subject.fixes.filter(({ index }) => index === servedFixes[name]);
       const [planned] = await prepareSubject(subject, { project: projectFolder, rounds: 0, fixes: chosen, shown });
-      if (!planned?.case) throw new Error(`expected a patch for ${name} ${fixes[name]}, found ${planned?.refusals}`);
+      if (!planned?.case)
+        throw new Error(`expected a patch for ${name} ${servedFixes[name]}, found ${planned?.refusals}`);
       const repetitions = quick ? 2 : 30;
       const job: ServerCase = { ...planned.case, repetitions, windowMs: 1000, share: 0.5 };
       const plan: ServerPlan = { twin: { program, patch }, cases: [job] };

@@ -101,7 +101,7 @@ function judge(title: string, { expect }: Fix, { status, refusals }: Found): str
   return same ? [] : [`${title}: expected ${words(wanted, codes)} of planner diff, found ${words(status, refusals)}`];
 }
 
-async function copyFolder(from: string, to: string): Promise<void> {
+export async function copyFolder(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
 }

@@ -2,6 +2,7 @@
 // The charts of the report, each made from the figures that a run has left. Every figure is a quotient within one run.
 
 import { figure } from '../../bench/table.js';
+import { type AfterData, afterPrograms, quotients } from '../after/table.js';
 import { median } from '../corpus/table.js';
 import type { CorpusRow } from '../corpus.js';
 import { type Distribution, serverWays, type Trace } from '../servers/case.js';
@@ -222,4 +223,32 @@ function distributionChart(program: string, found: readonly Distribution[]): Cha
       ],
     },
   };
+}
+
+/** For each server two boxes: patched by restarted, and restarted by restarted. */
+export function afterCharts(data: AfterData): Chart[] {
+  const programs = afterPrograms(data);
+  const boxes = (way: 'patched' | 'again', name: string, color: string, fill: string) => ({
+    type: 'boxplot',
+    name,
+    data: programs.map((program) => quartiles(quotients(data.runs, program, way, ({ perSecond }) => perSecond))),
+    itemStyle: { color: fill, borderColor: color },
+  });
+  return [
+    {
+      title: 'After the transition: throughput by that of a restarted server',
+      caption:
+        'Quartiles over the repetitions, with the smallest and the largest. Grey: a second restart by the first, which is what chance alone does.',
+      height: 120 + 50 * programs.length,
+      option: {
+        grid: { left: 110, right: 24, top: 46, bottom: 54 },
+        xAxis: axis('requests per second, × restarted', { scale: true }),
+        yAxis: { type: 'category', inverse: true, data: programs, axisLabel: { interval: 0 } },
+        series: [
+          boxes('patched', 'patched and folded', colours['wait-free'], '#dafbe1'),
+          boxes('again', 'restarted again', colours.elsewhere, '#f6f8fa'),
+        ],
+      },
+    },
+  ];
 }
