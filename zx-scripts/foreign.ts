@@ -34,7 +34,11 @@ const program = new Command('npm run foreign --')
   )
   .addArgument(new Argument('[suite]', 'which').choices([...Object.keys(suites), 'bochs']))
   .addOption(new Option('--quick', 'the short ones among them').env('npm_config_quick'))
-  .addOption(new Option('--only <words>', 'tests whose name contains this').env('npm_config_only'))
+  .addOption(
+    new Option('--only <words>', 'tests whose name contains one of these words, parted by commas').env(
+      'npm_config_only',
+    ),
+  )
   .addOption(new Option('--json', 'one JSON object on stdout').env('npm_config_json'))
   .addOption(new Option('--bzimage <file>', 'a debug kernel, instead of building one').env('npm_config_bzimage'))
   .addOption(new Option('--append <words>', 'more words for the kernel’s command line').env('npm_config_append'))
@@ -67,10 +71,12 @@ async function main(wanted: string | undefined, options: Options): Promise<numbe
   if (wanted === 'bochs') return onBochs(options, shown, signal);
   await ensureQemu(shown);
   const kernel = options.bzimage ?? (await ensureKernel('debug', shown)).bzImage;
+  const words = options.only?.split(',').map((word) => word.trim()) ?? [''];
+  const wants = (name: string) => words.some((word) => name.includes(word));
   const found: { suite: string; compared: Compared }[] = [];
   for (const [suite, { about, tests, prepare }] of Object.entries(suites)) {
     if (wanted !== undefined && wanted !== suite) continue;
-    const chosen = tests.filter((test) => (!options.quick || test.quick) && test.name.includes(options.only ?? ''));
+    const chosen = tests.filter((test) => (!options.quick || test.quick) && wants(test.name));
     if (chosen.length === 0) continue;
     const programs = await prepare(shown);
     shown.end();

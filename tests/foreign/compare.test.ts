@@ -7,6 +7,7 @@ import { compare } from '../../zx-scripts/foreign/compare.js';
 import { verdicts } from '../../zx-scripts/foreign/run-tests.js';
 
 const ran = (name: string, outcome: string) => ({ name, outcome, seconds: 1, tail: `${name} says` });
+const seconds = { off: 1, on: 1 };
 const verdictOf = (...runs: Parameters<typeof compare>) => compare(...runs).map(({ verdict }) => verdict);
 
 test('equal outcomes are the same, failures too', () => {
@@ -15,18 +16,28 @@ test('equal outcomes are the same, failures too', () => {
 
 test('another outcome in a view is a difference, and what the test printed there is kept', () => {
   const rows = compare([ran('a', 'status 0')], [ran('a', 'signal SIGSEGV')]);
-  assert.equal(rows, [{ name: 'a', off: 'status 0', on: 'signal SIGSEGV', verdict: 'differs', tail: 'a says' }]);
+  assert.equal(rows, [
+    { name: 'a', off: 'status 0', on: 'signal SIGSEGV', verdict: 'differs', seconds, tail: 'a says' },
+  ]);
 });
 
-test('a difference that is not there the second time is unsteady, and both runs are shown', () => {
+test('a difference that is there without views as well is unsteady, and all runs are shown', () => {
   const again = { off: [ran('a', 'status 1')], on: [ran('a', 'status 1')] };
   const rows = compare([ran('a', 'status 0')], [ran('a', 'status 1')], again);
-  assert.equal(rows, [{ name: 'a', off: 'status 0 | status 1', on: 'status 1 | status 1', verdict: 'unsteady' }]);
+  assert.equal(rows, [
+    { name: 'a', off: 'status 0 | status 1', on: 'status 1 | status 1', verdict: 'unsteady', seconds },
+  ]);
 });
 
 test('a difference that stays is one', () => {
   const again = { off: [ran('a', 'status 0')], on: [ran('a', 'late')] };
   assert.equal(verdictOf([ran('a', 'status 0')], [ran('a', 'status 1')], again), ['differs']);
+});
+
+test('what happened only in a view is a difference, even if it happened once', () => {
+  const again = { off: [ran('a', 'status 0')], on: [ran('a', 'status 0')] };
+  const [row] = compare([ran('a', 'status 0')], [{ ...ran('a', 'status 1'), tail: 'lost a byte' }], again);
+  assert.equal([row?.verdict, row?.tail], ['differs', 'lost a byte']);
 });
 
 test('a test without a result on one side differs', () => {

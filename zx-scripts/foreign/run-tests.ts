@@ -90,7 +90,11 @@ export function verdicts(output: string): string[] {
 if (process.argv[1]?.endsWith('/foreign/run-tests.js')) {
   const [plan, results, every, folder] = process.argv.slice(2);
   const tests: ForeignTest[] = JSON.parse(readFileSync(plan!, 'utf8'));
-  const tell = (result: ForeignResult) =>
-    void process.stdout.write(`${result.name}: ${result.outcome} (${result.seconds} s)\n`);
-  writeFileSync(results!, JSON.stringify(await runTests(tests, every === 'on', folder!, tell)));
+  const done: ForeignResult[] = [];
+  const tell = (result: ForeignResult) => {
+    process.stdout.write(`${result.name}: ${result.outcome} (${result.seconds} s)\n`);
+    done.push(result);
+    writeFileSync(results!, JSON.stringify(done)); // now: the next test may take the guest with it
+  };
+  await runTests(tests, every === 'on', folder!, tell);
 }
