@@ -5,12 +5,10 @@
 import { availableParallelism } from 'node:os';
 import pc from 'picocolors';
 import { $ } from 'zx';
-import { checkHookSeries } from '../vm/index.js';
-import { kernelTree, projectFolder } from './setup.js';
+import { ensureSeries, projectFolder } from './setup.js';
 import { showProgress } from './show-progress.js';
 import { unitSuites } from './suite-lists.js';
 import { describeResult, runSuites } from './suites.js';
-import { ensurePackages, forKernel } from './system-packages.js';
 import { reportAndExit } from './vm-status.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -34,8 +32,7 @@ async function formatAndLint(): Promise<string> {
 
 async function hookSeries(): Promise<string> {
   const shown = showProgress();
-  await ensurePackages(forKernel, shown.say);
-  const { patches, files } = await checkHookSeries(kernelTree, shown.onStep);
+  const { patches, files } = await ensureSeries(shown);
   shown.end();
   return `${patches} patches apply to ${files} files`;
 }

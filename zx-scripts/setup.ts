@@ -3,7 +3,15 @@
 // Used by vm, test and demo; `node dist/zx-scripts/setup.js` does it ahead of time.
 
 import { fileURLToPath } from 'node:url';
-import { type BuiltKernel, buildImage, buildKernel, type Flavour, type GuestRoot, type Progress } from '../vm/index.js';
+import {
+  type BuiltKernel,
+  buildImage,
+  buildKernel,
+  checkHookSeries,
+  type Flavour,
+  type GuestRoot,
+  type Progress,
+} from '../vm/index.js';
 import { type ShownProgress, showProgress } from './show-progress.js';
 import { ensurePackages, forGuest, forImage, forKernel } from './system-packages.js';
 
@@ -14,6 +22,12 @@ export const kernelTree = `${projectFolder}/kernel-tree`;
 export async function ensureKernel(flavour: Flavour, shown: ShownProgress): Promise<BuiltKernel> {
   await ensurePackages(forKernel, shown.say);
   return buildKernel({ kernelTree, flavour, progress: shown.onStep });
+}
+
+/** The kernel's source is unpacked, and the hook series applies to it; it is not built. */
+export async function ensureSeries(shown: ShownProgress): Promise<{ patches: number; files: number }> {
+  await ensurePackages(forKernel, shown.say);
+  return checkHookSeries(kernelTree, shown.onStep);
 }
 
 export async function ensureRoot(kind: GuestRoot['kind'], shown: ShownProgress): Promise<GuestRoot> {

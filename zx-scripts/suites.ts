@@ -28,7 +28,7 @@ export interface SuiteResult {
 
 export type Environment = Readonly<Record<string, string>>;
 
-export const usualSeconds = 120;
+export const usualSeconds = 300;
 
 export async function runSuite(file: string, limit?: number, env: Environment = {}): Promise<SuiteResult> {
   const source = readFileSync(file, 'utf8');

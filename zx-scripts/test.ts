@@ -7,7 +7,7 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import type { Flavour } from '../vm/index.js';
 import { buildGuestPrograms, runGuestSuites } from './guest-tests.js';
-import { projectFolder, setUp } from './setup.js';
+import { ensureSeries, projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';
 import { type Guests, guestSuites, runnerSuites, unitSuites } from './suite-lists.js';
 import { describeResult, runSuites, type SuiteResult } from './suites.js';
@@ -45,6 +45,10 @@ async function main(pattern: string, options: Options): Promise<number> {
   const results: SuiteResult[] = [];
   if (!options.unit) await ensurePackages(forTests, say);
   if (units.length > 0) {
+    // Suites about the kernel files ask scripts of the kernel's source.
+    const shown = showProgress();
+    await ensureSeries(shown);
+    shown.end();
     say(pc.bold('Unit suites'));
     const env = { DRIFTPATCH_MATRIX: 'full' };
     results.push(...(await runSuites(units, show, { width: availableParallelism(), env })));
