@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keepEvaluation } from '../../zx-scripts/evaluate/keep.js';
+import type { SyntheticCase } from '../../zx-scripts/evaluate/synthetic/case.js';
+import type { SyntheticData } from '../../zx-scripts/evaluate/synthetic/table.js';
 import { assertShown, chartsInBrowser } from './browser.js';
 import { sampleAfter, sampleCorpus, sampleServers, sampleSynthetic } from './sample.js';
 
@@ -18,17 +20,31 @@ const keep = (name: string, data: unknown, problems: string[] = [], part = false
 await keep('servers', servers);
 await keep('corpus', rows.slice(1), ['redis 013: expected <this>, found that', 'memcached 001: expected more']);
 await keep('corpus', rows.slice(0, 2), [], true);
-await keep('synthetic', synthetic);
+await keep(
+  'synthetic',
+  partOf(({ threads }) => threads !== 2),
+);
+await keep(
+  'synthetic',
+  partOf(({ threads }) => threads === 2),
+  [],
+  true,
+);
 await keep('after', sampleAfter());
 const page = readFileSync(join(docs, 'evaluation/index.html'), 'utf8');
 const markdown = readFileSync(join(docs, 'evaluation.md'), 'utf8');
 
 const seen = chartsInBrowser(page);
 
+function partOf(wanted: (one: SyntheticCase) => boolean): SyntheticData {
+  const cases = synthetic.cases.filter(wanted);
+  return { cases, runs: synthetic.runs.filter(({ name }) => cases.some((one) => one.name === name)) };
+}
+
 test('in a browser, every chart has its marks and its words, none of which overlap or stick out', () => {
   if (seen === null) return console.log('  skipped: no chromium-headless-shell here');
-  // One of the corpus, three synthetic ones, three for each server, one of what comes after.
-  assert.is(seen.length, 1 + 3 + 2 * 3 + 1);
+  // One of the corpus, three synthetic ones, two for each server, one of what comes after.
+  assert.is(seen.length, 1 + 3 + 2 * 2 + 1);
   for (const [at, chart] of seen.entries()) assertShown(chart, `chart ${at}`);
 });
 
@@ -66,6 +82,11 @@ function order(name: string): number {
   const [program, fix] = name.split(' ');
   return ['memcached', 'redis', 'nginx', 'mosquitto', 'libxml2'].indexOf(program!) * 1000 + Number(fix);
 }
+
+test('so have cases of the program that was made for it, whichever was run first', () => {
+  const found = [...markdown.matchAll(/^\| (\d+ threads) \| wait-free/gm)].map(([, name]) => name);
+  assert.equal(found, ['2 threads', '16 threads', '64 threads', '256 threads', '1000 threads']);
+});
 
 test('the sections stand in their order, whichever was made last', () => {
   const titles = [...markdown.matchAll(/^## (.*)$/gm)].map(([, title]) => title);

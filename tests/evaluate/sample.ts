@@ -17,7 +17,16 @@ const times = <T>(count: number, make: (at: number) => T): T[] => Array.from({ l
 const window = (before: number, factor: number) => ({ before, during: before * factor, after: before });
 
 export function sampleSynthetic(): SyntheticData {
-  const base = { kinds: 'spin', hold: 0, memory: 16, mappings: 0, ways, repetitions: 5, windowMs: 100 } as const;
+  const base = {
+    kinds: 'spin',
+    hold: 0,
+    memory: 16,
+    mappings: 0,
+    size: 0,
+    ways,
+    repetitions: 5,
+    windowMs: 100,
+  } as const;
   const cases: SyntheticCase[] = [
     ...[2, 16, 64, 256, 1000].map((value) => ({
       ...base,
@@ -36,6 +45,9 @@ export function sampleSynthetic(): SyntheticData {
         longest: window(threads, factor[way] * between(0.8, 1.25)),
         typical: window(threads / 2, factor[way]),
         rounds: window(1000, 1 / factor[way]),
+        operation: { before: 3, during: 3, after: 3.03 },
+        memory: { before: 20_000, during: 20_100, after: 20_008 },
+        reached: way === 'elsewhere' ? null : { median: threads, last: 2 * threads },
         transition: between(1, 3) * threads,
         clone: between(0.2, 0.3),
       })),
@@ -71,7 +83,7 @@ export function sampleCorpus(): CorpusRow[] {
 }
 
 export function sampleServers(): ServersData {
-  const factor = { elsewhere: 1.05, 'wait-free': 1.1, stop: 3 } as const;
+  const factor = { elsewhere: 1.05, 'wait-free': 1.1, stop: 3, barrier: 4 } as const;
   const latencies = (by: number): Latencies => {
     const [requests, perSecond] = [500, 500 / by];
     return { requests, perSecond, p50: by, p99: 3 * by, p999: 5 * by, max: between(5, 8) * by };

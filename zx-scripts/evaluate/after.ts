@@ -4,10 +4,12 @@
 import { join } from 'node:path';
 import type { Series } from '../bench/result.js';
 import { buildFix } from '../servers/build.js';
-import { subjects } from '../servers/subjects.js';
+import { subjectNamed } from '../servers/subjects.js';
 import { ensureKernel, ensureQemu, projectFolder } from '../setup.js';
+import type { ShownProgress } from '../show-progress.js';
 import { type AfterCase, type AfterEvent, type AfterRun, afterWays } from './after/case.js';
 import { type AfterData, afterTable } from './after/table.js';
+import type { Case } from './corpus/case.js';
 import { copyFolder, corpusFolder, prepareSubject } from './corpus/prepare.js';
 import type { Evaluated, Evaluation, EvaluationContext } from './evaluation.js';
 import { runPart } from './in-guest.js';
@@ -24,10 +26,10 @@ export const after: Evaluation = {
     const problems: string[] = [];
     let guest: Evaluated['guest'] = null;
     for (const name of names.filter((one) => only.length === 0 || only.includes(one))) {
-      const [repetitions, seconds] = quick ? [1, 2] : [7, 4];
-      const plan = [await prepare(name, context, repetitions, seconds)];
+      const measured = quick ? { repetitions: 1, seconds: 2 } : { repetitions: 7, seconds: 4 };
+      const plan = [await prepare(name, measured, context)];
       const runs = () => data.runs.filter((run) => run.program === name).length;
-      const total = repetitions * afterWays.length;
+      const total = measured.repetitions * afterWays.length;
       const onEvent = (event: AfterEvent) => {
         if (event.kind === 'run') data.runs.push(event.run);
         if (event.kind === 'end') {
@@ -37,7 +39,7 @@ export const after: Evaluation = {
         shown.onStep({ name: `measure ${name}, patched and restarted`, done: runs(), total, unit: 'times' });
       };
       const part = { kernel, root: { kind: 'host' } as const, script: 'after/guest.js', plan, onEvent };
-      const account = await runPart<AfterEvent>({ ...part, timeoutSeconds: 200 + total * 60 }, context);
+      const account = await runPart<AfterEvent>({ ...part, timeoutSeconds: 900 + total * 120 }, context);
       problems.push(...account.problems.map((line) => `${name}: ${line}`));
       if (runs() !== total) problems.push(`${name}: expected ${total} measurements, found ${runs()}`);
       guest ??= account.accelerator;
@@ -46,22 +48,24 @@ export const after: Evaluation = {
   },
 };
 
-async function prepare(
-  name: string,
-  { shown }: EvaluationContext,
-  repetitions: number,
-  seconds: number,
-): Promise<AfterCase> {
-  const subject = subjects.find(({ program }) => program.name === name)!;
+async function prepare(name: string, measured: Measured, { shown }: EvaluationContext): Promise<AfterCase> {
+  const subject = subjectNamed(name);
   const index = servedFixes[name]!;
   const fixes = subject.fixes.filter((fix) => fix.index === index);
   const [planned] = await prepareSubject(subject, { project: projectFolder, rounds: 0, fixes, shown });
   if (!planned?.case) throw new Error(`expected a patch for ${name} ${index}, found ${planned?.refusals}`);
-  const pair = await buildFix(subject.program, index, { progress: shown.onStep, say: shown.say });
-  const newFolder = `${index}-new`;
-  await copyFolder(pair.new, join(corpusFolder(projectFolder), name, newFolder));
-  const { program, folder, host, patch } = planned.case;
-  return { program, folder, newFolder: join(folder, '..', newFolder), host, patch, repetitions, seconds };
+  return await prepareAfter(planned.case, measured, shown);
+}
+
+type Measured = Pick<AfterCase, 'repetitions' | 'seconds'>;
+
+/** The new program as well, where the guest sees it. */
+export async function prepareAfter(job: Case, measured: Measured, shown: ShownProgress): Promise<AfterCase> {
+  const { program, fix, folder, host, patch } = job;
+  const pair = await buildFix(subjectNamed(program).program, fix, { progress: shown.onStep, say: shown.say });
+  const newFolder = `${fix}-new`;
+  await copyFolder(pair.new, join(corpusFolder(projectFolder), program, newFolder));
+  return { program, folder, newFolder: join(folder, '..', newFolder), host, patch, ...measured };
 }
 
 /** Of each way, against the restarted one of the same repetition. */

@@ -86,7 +86,7 @@ async function inGuest(kernel: string, cases: readonly Case[], context: Evaluati
     const total = cases.find(({ fix }) => fix === event.fix)!.rounds;
     context.shown.onStep({ name: `${program} ${event.fix} in the guest`, done: event.round, total, unit: 'rounds' });
   };
-  const timeoutSeconds = 120 + cases.reduce((sum, { rounds }) => sum + 60 + rounds * 30, 0);
+  const timeoutSeconds = 600 + cases.reduce((sum, { rounds }) => sum + 200 + rounds * 60, 0);
   const root = { kind: 'host' } as const; // what the servers and their libraries need is installed there
   const part = { kernel, root, script: 'corpus/guest.js', plan: cases, timeoutSeconds, onEvent };
   context.shown.onStep({ name: `boot for ${program}` });

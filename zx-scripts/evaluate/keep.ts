@@ -16,6 +16,7 @@ import { afterCharts, corpusCharts, serversCharts, syntheticCharts } from './rep
 import { pageOf, type Section } from './report/page.js';
 import { serversMarkdown } from './servers/table.js';
 import type { ServersData } from './servers.js';
+import { axes, type SyntheticCase } from './synthetic/case.js';
 import { type SyntheticData, syntheticMarkdown } from './synthetic/table.js';
 
 interface Kept {
@@ -36,10 +37,10 @@ interface Shown<Data> {
 
 const shown = <Data>(shown: Shown<Data>): Shown<never> => shown as unknown as Shown<never>;
 const rowName = ({ program, fix }: CorpusRow) => `${program} ${fix}`;
-const ofPrograms = <Row extends { readonly program: string }>(kept: readonly Row[], found: readonly Row[]): Row[] => [
-  ...kept.filter(({ program }) => !found.some((row) => row.program === program)),
-  ...found,
-];
+const ofPrograms = <Row extends { readonly program: string }>(kept: readonly Row[], found: readonly Row[]): Row[] =>
+  [...kept.filter(({ program }) => !found.some((row) => row.program === program)), ...found].sort(
+    (one, other) => placeOf(one.program) - placeOf(other.program),
+  );
 
 /** In the order of the report. */
 const evaluations: Readonly<Record<string, Shown<never>>> = {
@@ -55,7 +56,7 @@ const evaluations: Readonly<Record<string, Shown<never>>> = {
     charts: syntheticCharts,
     merge: (kept, found) => {
       const other = ({ name }: { readonly name: string }) => !found.cases.some((one) => one.name === name);
-      const cases = [...kept.cases.filter(other), ...found.cases];
+      const cases = [...kept.cases.filter(other), ...found.cases].sort(inTurn);
       return { cases, runs: [...kept.runs.filter(other), ...found.runs] };
     },
     concerns: ({ cases }) => cases.map(({ name }) => `${name}:`),
@@ -80,10 +81,14 @@ const evaluations: Readonly<Record<string, Shown<never>>> = {
 };
 
 /** As the servers' files have them. */
-function inOrder(one: CorpusRow, other: CorpusRow): number {
-  const names = subjects.map(({ program }) => program.name);
-  return names.indexOf(one.program) - names.indexOf(other.program) || Number(one.fix) - Number(other.fix);
-}
+const inOrder = (one: CorpusRow, other: CorpusRow): number =>
+  placeOf(one.program) - placeOf(other.program) || Number(one.fix) - Number(other.fix);
+
+const placeOf = (name: string): number => subjects.findIndex(({ program }) => program.name === name);
+
+/** Cases that vary the same beside each other, the smaller first: charts draw lines through them. */
+const inTurn = (one: SyntheticCase, other: SyntheticCase): number =>
+  axes.indexOf(one.axis) - axes.indexOf(other.axis) || one.value - other.value;
 
 /** `part`: not everything was run; what was goes among what is kept. */
 export async function keepEvaluation(docs: string, name: string, evaluated: Evaluated, part: boolean): Promise<void> {

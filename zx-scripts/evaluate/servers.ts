@@ -8,7 +8,15 @@ import { ensureKernel, ensureQemu, projectFolder } from '../setup.js';
 import { prepareSubject } from './corpus/prepare.js';
 import type { Evaluated, Evaluation } from './evaluation.js';
 import { runPart } from './in-guest.js';
-import type { Distribution, ServerCase, ServerEvent, ServerPlan, ServerRun, Trace } from './servers/case.js';
+import {
+  type Distribution,
+  type ServerCase,
+  type ServerEvent,
+  type ServerPlan,
+  type ServerRun,
+  serverWays,
+  type Trace,
+} from './servers/case.js';
 import { serversTable } from './servers/table.js';
 import { prepareThreads } from './synthetic.js';
 
@@ -39,16 +47,20 @@ export const servers: Evaluation = {
     const data: ServersData = { runs: [], distributions: [], traces: [], ends: [] };
     const problems: string[] = [];
     let guest: Evaluated['guest'] = null;
-    const { program, patch } = await prepareThreads();
+    const twin = await prepareThreads();
     for (const name of names.filter((one) => only.length === 0 || only.includes(one))) {
       const subject = subjects.find((one) => one.program.name === name)!;
       const chosen = subject.fixes.filter(({ index }) => index === servedFixes[name]);
-      const [planned] = await prepareSubject(subject, { project: projectFolder, rounds: 0, fixes: chosen, shown });
+      const [planned] = await prepareSubject(subject, {
+        ...{ project: projectFolder, rounds: 0, fixes: chosen, shown },
+        barrier: true,
+      });
       if (!planned?.case)
         throw new Error(`expected a patch for ${name} ${servedFixes[name]}, found ${planned?.refusals}`);
-      const repetitions = quick ? 2 : 30;
-      const job: ServerCase = { ...planned.case, repetitions, windowMs: 1000, share: 0.5 };
-      const plan: ServerPlan = { twin: { program, patch }, cases: [job] };
+      const repetitions = quick ? 1 : 15; // in each of two loops
+      const total = repetitions * 2 * serverWays.length;
+      const job: ServerCase = { ...planned.case, repetitions, windowMs: 600, share: 0.5 };
+      const plan: ServerPlan = { twin, cases: [job] };
       const onEvent = (event: ServerEvent) => {
         if (event.kind === 'run') data.runs.push(event.run);
         if (event.kind === 'distribution') data.distributions.push(event.distribution);
@@ -59,13 +71,13 @@ export const servers: Evaluation = {
           problems.push(...event.problems.map((line) => `${program}, ${loop} loop: ${line}`));
         }
         const done = data.runs.filter((run) => run.program === name).length;
-        shown.onStep({ name: `patch ${name} under load`, done, total: repetitions * 6, unit: 'times' });
+        shown.onStep({ name: `patch ${name} under load`, done, total, unit: 'times' });
       };
       const part = { kernel, root: { kind: 'host' } as const, script: 'servers/guest.js', plan, onEvent };
-      const account = await runPart<ServerEvent>({ ...part, timeoutSeconds: 200 + repetitions * 60 }, context);
+      const account = await runPart<ServerEvent>({ ...part, timeoutSeconds: 900 + total * 30 }, context);
       problems.push(...account.problems.map((line) => `${name}: ${line}`));
       const found = data.runs.filter((run) => run.program === name).length;
-      if (found !== repetitions * 6) problems.push(`${name}: expected ${repetitions * 6} applications, found ${found}`);
+      if (found !== total) problems.push(`${name}: expected ${total} applications, found ${found}`);
       guest ??= account.accelerator;
     }
     return { text: serversTable(data), data, series: serversSeries(data.runs), problems, guest };

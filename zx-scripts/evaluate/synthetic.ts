@@ -11,6 +11,7 @@ import { ensurePackages, forThreads } from '../system-packages.js';
 import type { Evaluated, Evaluation } from './evaluation.js';
 import { runPart } from './in-guest.js';
 import {
+  type Build,
   type SyntheticCase,
   type SyntheticEvent,
   type SyntheticPlan,
@@ -20,31 +21,28 @@ import {
 } from './synthetic/case.js';
 import { syntheticTable } from './synthetic/table.js';
 
-/** Half of them run all the time, and the others wait in one system call each. */
-const half = 'spin,sleep,recurse,pipe,spin,lock,spin,futex,recurse,poll';
-const usual = { kinds: half, hold: 0, memory: 16, mappings: 0, ways: [...ways] as readonly WayName[] };
+/** Half of them run all the time, and the others wait, each in a way of its own. */
+const half = 'spin,sleep,recurse,pipe,spin,lock,compute,futex,recurse,poll,spin,socket,compute,signal,spin,select';
+const usual = { kinds: half, hold: 0, memory: 16, mappings: 0, size: 0, repetitions: 5, windowMs: 800, ways };
 
 const ofThreads = (threads: number): SyntheticCase => ({
   ...usual,
-  ...{ name: `${threads} threads`, axis: 'threads', value: threads, threads, repetitions: 5, windowMs: 1500 },
+  ...{ name: threads === 1 ? '1 thread' : `${threads} threads`, axis: 'threads', value: threads, threads },
+  // A thousand threads have not all had their turn before.
+  ...(threads >= 256 && { repetitions: 3, windowMs: 4 * threads }),
 });
+/** What has a clone to do with it? */
+const alone = { threads: 8, windowMs: 400, ways: ['wait-free'] as readonly WayName[] };
 const ofMemory = (memory: number): SyntheticCase => ({
-  ...usual,
-  ...{
-    name: `${memory} MiB touched`,
-    axis: 'memory',
-    value: memory,
-    threads: 8,
-    memory,
-    repetitions: 5,
-    windowMs: 500,
-  },
-  ways: ['wait-free'],
+  ...{ ...usual, ...alone, name: `${memory} MiB touched`, axis: 'memory', value: memory, memory },
 });
 const ofMappings = (mappings: number): SyntheticCase => ({
+  ...{ ...usual, ...alone, name: `${mappings} more mappings`, axis: 'mappings', value: mappings, mappings },
+});
+const ofSize = (size: number): SyntheticCase => ({
   ...usual,
-  ...{ name: `${mappings} more mappings`, axis: 'mappings', value: mappings, threads: 8, mappings },
-  ...{ repetitions: 5, windowMs: 500, ways: ['wait-free'] },
+  ...{ name: `${size} more functions patched`, axis: 'size', value: size, size, threads: 8, repetitions: 3 },
+  ways: ['elsewhere', 'wait-free', 'stop'],
 });
 const ofHold = (hold: number): SyntheticCase => ({
   ...usual,
@@ -53,14 +51,24 @@ const ofHold = (hold: number): SyntheticCase => ({
 });
 
 const cases: readonly SyntheticCase[] = [
-  ...[2, 16, 64, 256, 1000].map(ofThreads),
+  ...[1, 2, 16, 64, 256, 1000].map(ofThreads),
   ...[64, 256, 1024].map(ofMemory),
   ...[1000, 10_000].map(ofMappings),
+  ...[10, 100, 1000].map(ofSize),
   ...[50, 500].map(ofHold),
-  // Longer than anybody waits: a thread that never leaves the patched function.
-  { ...ofHold(3_600_000), name: 'one of 8 threads never leaves the function', repetitions: 1, ways: ['wait-free'] },
+  {
+    ...{ ...ofHold(0), name: 'one of 8 threads is hardly ever outside the function', repetitions: 2 },
+    kinds: half.replace('spin', 'nest'),
+  },
+  // Longer than anybody waits: a thread that never leaves the patched function. At the barrier all would wait for it for ever.
+  {
+    ...ofHold(3_600_000),
+    name: 'one of 8 threads never leaves the function',
+    repetitions: 1,
+    ways: ['stop', 'wait-free'],
+  },
 ];
-const quickCases: readonly SyntheticCase[] = [
+export const quickCases: readonly SyntheticCase[] = [
   { ...ofThreads(2), repetitions: 1, windowMs: 500 },
   { ...ofThreads(16), repetitions: 1, windowMs: 500 },
 ];
@@ -75,7 +83,9 @@ export const synthetic: Evaluation = {
     const chosen = (quick ? quickCases : cases).filter(
       ({ name }) => only.length === 0 || only.some((word) => name.includes(word)),
     );
-    const plan: SyntheticPlan = { ...(await prepareThreads()), cases: chosen };
+    const builds: Record<number, Build> = {};
+    for (const { size } of chosen) builds[size] ??= await prepareThreads(size);
+    const plan: SyntheticPlan = { builds, cases: chosen };
     const runs: SyntheticRun[] = [];
     const onEvent = (event: SyntheticEvent) => {
       if (event.kind === 'run') runs.push(event.run);
@@ -85,7 +95,7 @@ export const synthetic: Evaluation = {
       shown.onStep({ name, done, total: repetitions * taken.length, unit: 'runs' });
     };
     const root = await ensureRoot('image', shown);
-    const timeoutSeconds = 300 + chosen.reduce((sum, one) => sum + one.repetitions * one.ways.length * 40, 0);
+    const timeoutSeconds = 900 + chosen.reduce((sum, one) => sum + one.repetitions * one.ways.length * 60, 0);
     const part = { kernel, root, script: 'synthetic/guest.js', plan, timeoutSeconds, onEvent };
     const { accelerator, ...account } = await runPart<SyntheticEvent>(part, context);
     const problems = [...account.problems];
@@ -118,18 +128,19 @@ export function syntheticSeries(runs: readonly SyntheticRun[]): Series[] {
   });
 }
 
-/** Both builds, and the patch from one to the other, where the guest sees them. */
-export async function prepareThreads(): Promise<Pick<SyntheticPlan, 'program' | 'patch'>> {
-  const folder = join(projectFolder, 'dist/synthetic');
+/** Both builds, and the patch from one to the other, where the guest sees them; `size`: of the patch. */
+export async function prepareThreads(size = 0): Promise<Build> {
+  const folder = join(projectFolder, 'dist/synthetic', String(size));
   await mkdir(folder, { recursive: true });
   const source = join(projectFolder, 'zx-scripts/evaluate/synthetic/threads.c');
   for (const [name, words] of [
     ['old', []],
     ['new', ['-DNEW']],
   ] as const)
-    await exec('gcc', ['-g', '-O2', '-pthread', ...words, '-o', join(folder, name), source]);
+    await exec('gcc', ['-g', '-O2', '-pthread', `-DSIZE=${size}`, ...words, '-o', join(folder, name), source]);
   const cli = join(projectFolder, 'dist/planner/cli.js');
   const patch = join(folder, 'step.drift');
   await exec(process.execPath, [cli, 'diff', join(folder, 'old'), join(folder, 'new'), '-o', patch]);
-  return { program: '/project/dist/synthetic/old', patch: '/project/dist/synthetic/step.drift' };
+  const inGuest = join('/project/dist/synthetic', String(size));
+  return { program: join(inGuest, 'old'), patch: join(inGuest, 'step.drift') };
 }

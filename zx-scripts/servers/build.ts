@@ -7,6 +7,7 @@
 import { copyFile, cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { cacheFolder, exec, exists, hashOf, type Progress, silent, withLock } from '../../vm/index.js';
 import { sourcePackage } from '../source-package.js';
 import { ensurePackages, forSources } from '../system-packages.js';
@@ -15,6 +16,8 @@ import type { SourceProgram } from './source-program.js';
 export interface BuildOptions {
   readonly progress?: Progress;
   readonly say?: (line: string) => void;
+  /** With the barrier of quiescence.h in it. */
+  readonly barrier?: boolean;
 }
 
 /** Two folders with what the program keeps. */
@@ -63,20 +66,23 @@ async function fetched(program: SourceProgram, { progress = silent, say = () => 
 }
 
 const flags = '-g -O2';
+const quiescence = fileURLToPath(new URL('../../../zx-scripts/servers/quiescence.h', import.meta.url));
 
 /** The source with the first `count` entries of its series. */
 async function buildState(
   program: SourceProgram,
   { folder, series }: Source,
   count: number,
-  { progress = silent }: BuildOptions,
+  { progress = silent, barrier = false }: BuildOptions,
 ): Promise<string> {
   const { name, version, build, keep, own = [] } = program;
-  const files = await Promise.all([...own, ...series.slice(0, count)].map((file) => readFile(file)));
+  if (barrier && !program.barrier) throw new RangeError(`${name}: expected a patch with a barrier, found none`);
+  const added = barrier ? [quiescence, program.barrier!] : [];
+  const files = await Promise.all([...own, ...added, ...series.slice(0, count)].map((file) => readFile(file)));
   const compiler = (await exec('gcc', ['--version'])).stdout;
   const key = hashOf(version, compiler, flags, build, JSON.stringify(keep), ...files);
   const at = (...inside: string[]) => cacheFolder('servers', name, ...inside);
-  const home = at(`${String(count).padStart(3, '0')}-${key}`);
+  const home = at(`${String(count).padStart(3, '0')}${barrier ? '-barrier' : ''}-${key}`);
   const onWait = () => progress({ name: `wait for another build of ${name}` });
   await withLock(at('lock'), onWait, async () => {
     if (await exists(home)) return;
@@ -86,8 +92,16 @@ async function buildState(
     const work = at('work');
     await rm(work, { recursive: true, force: true });
     await cp(folder, work, { recursive: true, preserveTimestamps: true });
-    for (const patch of series.slice(0, count)) await exec('patch', ['-p1', '--batch', '-d', work, '-i', patch]);
-    await exec('nice', ['sh', '-e', '-c', build], { cwd: work, env: environment(own) });
+    const patches = [...series.slice(0, count), ...(barrier ? [program.barrier!] : [])];
+    for (const patch of patches) await exec('patch', ['-p1', '--batch', '-d', work, '-i', patch]);
+    // Like the source itself, in the same place for every build.
+    const headers = join(work, 'quiescence');
+    if (barrier) {
+      await mkdir(headers);
+      await copyFile(quiescence, join(headers, basename(quiescence)));
+    }
+    const env = { ...environment(own), ...(barrier && { CPATH: headers }) };
+    await exec('nice', ['sh', '-e', '-c', build], { cwd: work, env });
     const part = `${home}.part`;
     await rm(part, { recursive: true, force: true });
     await mkdir(part, { recursive: true });

@@ -19,6 +19,7 @@ export const memcachedProgram: SourceProgram = {
     make -j$JOBS -C vendor
     make -j$JOBS memcached`,
   keep: { memcached: 'memcached' },
+  barrier: fileURLToPath(new URL('../../../zx-scripts/servers/quiescence-memcached.patch', import.meta.url)),
 };
 
 /** memcached-proxy.lua names the store's port as well. */

@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Request, type Requests, randomNumbers } from '../load/request.js';
 import { type Server, startServer } from './process.js';
 import type { SourceProgram } from './source-program.js';
@@ -16,6 +17,7 @@ const program: SourceProgram = {
   packages: ['libssl-dev'],
   build: 'make -s -j$JOBS -C src WITH_CJSON=no',
   keep: { mosquitto: 'src/mosquitto' },
+  barrier: fileURLToPath(new URL('../../../zx-scripts/servers/quiescence-mosquitto.patch', import.meta.url)),
 };
 
 const port = 11340;

@@ -3,6 +3,7 @@
 
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Request, type Requests, randomNumbers } from '../load/request.js';
 import { type Server, startServer } from './process.js';
 import type { SourceProgram } from './source-program.js';
@@ -18,6 +19,7 @@ const program: SourceProgram = {
       --with-http_mp4_module --with-mail --with-mail_ssl_module >configure.log
     make -s -j$JOBS`,
   keep: { nginx: 'objs/nginx' },
+  barrier: fileURLToPath(new URL('../../../zx-scripts/servers/quiescence-nginx.patch', import.meta.url)),
 };
 
 const [port, mailPort] = [11330, 11331];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // redis with four threads for its connections' input and output, beside the main one and three for the background.
 
+import { fileURLToPath } from 'node:url';
 import { type Request, type Requests, randomNumbers } from '../load/request.js';
 import { type Server, startServer } from './process.js';
 import type { SourceProgram } from './source-program.js';
@@ -14,6 +15,7 @@ const program: SourceProgram = {
   packages: ['libssl-dev', 'pkg-config'],
   build: 'make -j$JOBS -C src BUILD_TLS=yes MALLOC=libc redis-server',
   keep: { 'redis-server': 'src/redis-server' },
+  barrier: fileURLToPath(new URL('../../../zx-scripts/servers/quiescence-redis.patch', import.meta.url)),
 };
 
 const port = 11320;

@@ -22,6 +22,7 @@ const program: SourceProgram = {
     make -s -j$JOBS -C libraries
     make -s -j$JOBS -C servers`,
   keep: { slapd: 'servers/slapd/slapd', 'core.schema': 'debian/schema/core.schema' },
+  barrier: fileURLToPath(new URL('../../../zx-scripts/servers/quiescence-slapd.patch', import.meta.url)),
   ownFix: fileURLToPath(new URL('../../../zx-scripts/servers/slapd-fix.patch', import.meta.url)),
 };
 

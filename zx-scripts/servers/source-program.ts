@@ -18,4 +18,6 @@ export interface SourceProgram {
   readonly own?: readonly string[];
   /** A patch of this checkout that follows the package's series, as a fix like any other. */
   readonly ownFix?: string;
+  /** A patch of this checkout that puts the barrier of quiescence.h into the program. */
+  readonly barrier?: string;
 }

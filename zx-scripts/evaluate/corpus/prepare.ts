@@ -33,19 +33,22 @@ export interface PrepareOptions {
   readonly rounds: number;
   readonly fixes: readonly Fix[];
   readonly shown: ShownProgress;
+  /** Both builds with the barrier of servers/quiescence.h. */
+  readonly barrier?: boolean;
 }
 
 export async function prepareSubject(subject: Subject, options: PrepareOptions): Promise<Planned[]> {
   const { project, shown } = options;
   const { program, host } = subject;
   const building = { progress: shown.onStep, say: shown.say };
-  const home = join(corpusFolder(project), program.name);
+  const barrier = options.barrier === true;
+  const home = join(corpusFolder(project), barrier ? `${program.name}-barrier` : program.name);
   await rm(home, { recursive: true, force: true });
   const hostFolder = join(home, 'host');
   if (host) await copyFolder(await buildNewest(host, building), hostFolder);
   const planned: Planned[] = [];
   for (const fix of options.fixes) {
-    const pair = await buildFix(program, fix.index, building);
+    const pair = await buildFix(program, fix.index, { ...building, barrier });
     const folder = join(home, fix.index);
     await copyFolder(pair.old, folder);
     shown.onStep({ name: `planner diff of ${program.name} ${fix.index}` });

@@ -29,7 +29,7 @@ export function drawn({ option, height = 380 }: Chart): string {
     animation: false,
     textStyle: font,
     grid: { left: 70, right: 24, top: 46, bottom: 54 },
-    legend: { top: 6, itemGap: 18 },
+    legend: { top: 6, itemGap: 30 },
     ...option,
   });
   const svg = chart.renderToSVGString();

@@ -157,9 +157,10 @@ function quartiles(values: readonly number[]): number[] {
 export function serversCharts({ distributions, traces }: ServersData): Chart[] {
   const programs = [...new Set(distributions.map(({ program }) => program))];
   return programs.flatMap((program) => [
-    ...traces
-      .filter((trace) => trace.program === program && trace.loop === 'open' && trace.way !== 'elsewhere')
-      .map(traceChart),
+    traceChart(
+      program,
+      traces.filter((trace) => trace.program === program && trace.loop === 'open' && trace.way !== 'elsewhere'),
+    ),
     distributionChart(
       program,
       distributions.filter((one) => one.program === program && one.loop === 'open'),
@@ -167,58 +168,73 @@ export function serversCharts({ distributions, traces }: ServersData): Chart[] {
   ]);
 }
 
-function traceChart({ program, way, points, seconds }: Trace): Chart {
-  const middle = median(points.map(([, latency]) => latency));
+/** Around one application of each way: the longest of neighbouring requests. */
+function traceChart(program: string, traces: readonly Trace[]): Chart {
+  const times = traces.map(({ way, seconds }) => `${wayName[way]} ${figure(seconds)} s`);
   return {
-    title: `${program}: each request’s latency around one application, ${wayName[way]}`,
-    caption: `Open loop. The shaded time is the whole of driftpatch apply (${figure(seconds)} s of the guest’s time), with what it does before any thread is touched.`,
-    height: 300,
+    title: `${program}: latency over time, around one application of each way`,
+    caption: `Open loop. Of requests that end about the same time the longest. The line at 0: driftpatch apply begins, or the barrier is raised; it takes ${times.join(', ')} of the guest’s time, with all that is done before any thread is touched.`,
     option: {
-      legend: { show: false },
-      xAxis: axis('seconds since the beginning of the application'),
+      xAxis: axis('seconds since the beginning of the application', {
+        ...{ min: 'dataMin', max: 'dataMax', axisLabel: { showMinLabel: false, showMaxLabel: false } },
+      }),
       yAxis: axis('latency, × median', { ...logarithmic, nameGap: 48 }),
-      series: [
-        {
-          type: 'scatter',
+      series: traces.map(({ way, points }, at) => {
+        const middle = median(points.map(([, latency]) => latency));
+        return {
+          type: 'line',
           name: wayName[way],
-          data: points.map(([at, latency]) => [at, Math.max(latency / middle, 0.01)]),
-          symbolSize: 2.5,
-          itemStyle: { color: colours[way], opacity: 0.6 },
-          markArea: {
-            silent: true,
-            itemStyle: { color: '#0969da', opacity: 0.1 },
-            data: [[{ xAxis: 0 }, { xAxis: seconds }]],
-          },
-        },
-      ],
+          data: points.map(([when, latency]) => [when, Math.max(latency / middle, 0.01)]),
+          showSymbol: false,
+          itemStyle: { color: colours[way] },
+          lineStyle: { color: colours[way], width: way === 'wait-free' ? 2 : 1.2 },
+          ...(at === 0 && {
+            markLine: {
+              silent: true,
+              symbol: 'none',
+              label: { show: false },
+              lineStyle: { color: '#0969da', type: 'solid', width: 1 },
+              data: [{ xAxis: 0 }],
+            },
+          }),
+        };
+      }),
     },
   };
 }
 
+const leastBeyond = 5;
+
 /** How many requests take longer than: one line for each way, and one for where nothing happens. */
 function distributionChart(program: string, found: readonly Distribution[]): Chart {
-  const quiet = found.find(({ way }) => way === 'wait-free')?.quiet ?? [];
-  const middle = quiet[shares.indexOf(50)] ?? 1;
-  const line = (name: string, color: string, quantiles: readonly number[], type = 'solid') => ({
+  const first = found.find(({ way }) => way === 'wait-free');
+  const middle = first?.quiet[shares.indexOf(50)] ?? 1;
+  const line = (name: string, color: string, quantiles: readonly number[], samples: number, type = 'solid') => ({
     type: 'line',
     name,
     showSymbol: false,
     itemStyle: { color },
     lineStyle: { color, width: 2, type },
-    data: shares.flatMap((share, at) => (share < 100 ? [[quantiles[at]! / middle, (100 - share) / 100]] : [])),
+    // As far as it is more than chance.
+    data: shares.flatMap((share, at) =>
+      ((100 - share) / 100) * samples >= leastBeyond ? [[quantiles[at]! / middle, (100 - share) / 100]] : [],
+    ),
   });
   return {
     title: `${program}: which part of the requests takes longer than so long`,
     caption:
       'Open loop, all windows of all applications together. The lower a line is, the better; where two lie on each other, nobody noticed.',
     option: {
-      xAxis: axis('latency, × the median without a patch', { ...logarithmic, min: 'dataMin' }),
+      xAxis: axis('latency, × the median without a patch', {
+        ...{ ...logarithmic, min: 'dataMin', axisLabel: { showMinLabel: false } },
+      }),
       yAxis: axis('part of the requests', { ...logarithmic, nameGap: 48, min: 0.0001, max: 1 }),
       series: [
-        line('nothing happens', '#57606a', quiet, 'dotted'),
+        ...(first ? [line('nothing happens', '#57606a', first.quiet, first.samples.quiet, 'dotted')] : []),
         ...serverWays.flatMap((way) => {
           const one = found.find((distribution) => distribution.way === way);
-          return one ? [line(wayName[way], colours[way], one.patched, way === 'elsewhere' ? 'dashed' : 'solid')] : [];
+          const type = way === 'elsewhere' ? 'dashed' : 'solid';
+          return one ? [line(wayName[way], colours[way], one.patched, one.samples.patched, type)] : [];
         }),
       ],
     },

@@ -61,6 +61,7 @@ export const escaped = (text: string): string =>
 const inline = (text: string): string =>
   escaped(text)
     .replaceAll(/`([^`]*)`/g, '<code>$1</code>')
+    .replaceAll(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
     .replaceAll(/\*([^*]+)\*/g, '<em>$1</em>');
 
 /** The little of Markdown that our own sections use: headings, paragraphs, tables, lists. */

@@ -3,8 +3,11 @@
 
 import type { LoadTotals } from '../../load/load.js';
 
-/** `elsewhere`: driftpatch does all its work, on another process. The difference to it is what the change itself costs. */
-export const serverWays = ['elsewhere', 'wait-free', 'stop'] as const;
+/**
+ * `elsewhere`: driftpatch does all its work, on another process. The difference to it is what the change itself costs. `barrier`:
+ * all threads of the server gather (servers/quiescence.h), and go on; nothing is changed meanwhile, and driftpatch is not there.
+ */
+export const serverWays = ['elsewhere', 'wait-free', 'stop', 'barrier'] as const;
 export type ServerWay = (typeof serverWays)[number];
 
 export interface ServerCase {
@@ -13,6 +16,7 @@ export interface ServerCase {
   readonly folder: string;
   readonly host: string;
   readonly patch: string;
+  /** In each loop. */
   readonly repetitions: number;
   readonly windowMs: number;
   /** Of the rate that the server reaches when it is asked as fast as it answers: what is due in the open loop. */
@@ -54,7 +58,7 @@ export interface Distribution {
   readonly samples: { readonly quiet: number; readonly patched: number };
 }
 
-/** The latency of each request around the first application of a way: its end, seconds before or after; and its latency. */
+/** The latency of each request around the last application of a way: its end, seconds before or after; and its latency. */
 export interface Trace {
   readonly program: string;
   readonly loop: 'closed' | 'open';

@@ -15,6 +15,7 @@ export const wayName: Readonly<Record<ServerWay, string>> = {
   elsewhere: '(another process is patched)',
   'wait-free': 'wait-free',
   stop: '--mode stop',
+  barrier: 'barrier',
 };
 
 const text = (runs: readonly ServerRun[], of: (latencies: Latencies) => number): string => {
@@ -68,8 +69,9 @@ export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null):
   return [
     '## What requests feel',
     '',
-    'Made by `npm run evaluate -- servers`. Each server is patched again and again under load, and the window of a second in which that',
-    'happens is compared with the one before it, in which nothing happens.',
+    'Made by `npm run evaluate -- servers`. Each server is patched again and again under load, and the window of time in which that happens',
+    'is compared with the one before it, equally long, in which nothing happens. The ways take turns on one process, which has a barrier',
+    'compiled in.',
     '',
     line(head),
     line(head.map(() => '---')),
@@ -80,6 +82,9 @@ export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null):
     '  loop; a latency counts from when the request was due, so that a server that stands still is charged with all that it kept waiting.',
     '- *(another process is patched)*: driftpatch does its work, which takes processor time from everybody on the machine, but the server is left',
     '  alone. What lies above this row is what the change itself costs.',
+    '- *barrier*: classic global quiescence. Every loop of events and every task of a thread pool gathers at points where nothing is under way,',
+    '  and goes on. No code is changed meanwhile, and no work of driftpatch’s is in it: it is the least that such a barrier costs.',
+    '- driftpatch is running already when a window begins: the start of Node, which an operator would see once, is not in it.',
     '- *p99.9, all windows*: of all requests of all windows of a kind together. A single window has too few requests for it.',
     `- ${data.ends.reduce((sum, { requests }) => sum + requests, 0)} requests, ${lost} lost.`,
     `- The guest ran under ${guest === 'kvm' ? 'KVM' : 'TCG, an emulator'}, the load generator on the same two processors.`,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One server in the guest, in a closed loop and in an open one. The ways take turns; before each application stands a window in which
-// nothing happens, equally long. After it the patch is taken back the same way, outside of what is measured.
+// nothing happens, equally long. After it the patch is taken back the same way, outside of what is measured. The server has the
+// barrier compiled in, so that all ways meet the same process.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, revert } from '../../../runtime/index.js';
 import { type LoadProcess, startLoad } from '../../load/process.js';
 import { now, percentile, toThousandths as round, type Sample, thinned, type Window } from '../../load/windows.js';
+import { hasBarrier, raiseBarrier } from '../../servers/barrier.js';
 import { subjectNamed } from '../../servers/subjects.js';
 import { processesWith } from '../entries.js';
 import { ThreadsProgram } from '../synthetic/program.js';
@@ -24,7 +26,7 @@ import { shares } from './table.js';
 
 const patchSeconds = 60;
 const warmMs = 4000;
-const tracePoints = 800;
+const tracePoints = 240;
 
 export async function runServer(
   job: ServerCase,
@@ -103,10 +105,10 @@ async function runLoop(
       let took = 0;
       const patched = await timed(windowMs, async () => {
         const from = now();
-        transition = await change('apply', way, target);
+        transition = way === 'barrier' ? await gather(target) : await change('apply', way, target);
         took = now() - from;
       });
-      await change('revert', way, target);
+      if (way !== 'barrier') await change('revert', way, target);
       const both = await Promise.all([quiet, patched].map((window) => load.samples({ ...window, which: 'touching' })));
       const [before, during] = both as [Sample[], Sample[]];
       tell({
@@ -115,7 +117,8 @@ async function runLoop(
       });
       taken.get(way)!.quiet.push(...before);
       taken.get(way)!.patched.push(...during);
-      if (repetition > 0) continue;
+      // By then everything that is compiled while it runs has been.
+      if (repetition < job.repetitions - 1) continue;
       const near = [...before, ...during].filter(({ end }) => end >= quiet.from && end <= patched.to);
       const points = thinned(near, tracePoints, patched.from);
       tell({ kind: 'trace', trace: { program, loop, way, points, seconds: took / 1000 } });
@@ -149,6 +152,15 @@ async function change(what: 'apply' | 'revert', way: ServerWay, { pids, patch }:
       throw new Error(`expected process ${pid} to be ${wanted} within ${patchSeconds} s, found ${state}`);
     longest = Math.max(longest, timing.transitionUs / 1000);
   }
+  return longest;
+}
+
+/** Milliseconds of the longest gathering. */
+async function gather({ pids }: Target): Promise<number> {
+  const having = pids.filter(hasBarrier);
+  if (having.length === 0) throw new Error(`expected a barrier in one of the processes ${pids.join(', ')}, found none`);
+  let longest = 0;
+  for (const pid of having) longest = Math.max(longest, (await raiseBarrier(pid, patchSeconds)).gone);
   return longest;
 }
 

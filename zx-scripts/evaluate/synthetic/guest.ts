@@ -9,8 +9,9 @@ import { runCase } from './trial.js';
 
 const tell = (event: SyntheticEvent) => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
-const { program, patch, cases } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as SyntheticPlan;
+const { builds, cases } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as SyntheticPlan;
 for (const job of cases) {
   tell({ kind: 'begin', name: job.name });
+  const { program, patch } = builds[job.size]!;
   await runCase(program, readFileSync(patch), job, (run) => tell({ kind: 'run', run }));
 }

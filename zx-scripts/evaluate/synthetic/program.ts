@@ -2,6 +2,7 @@
 // The program of threads.c as a process: a line to it, a line from it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { SyntheticCase } from './case.js';
 
@@ -10,7 +11,23 @@ export interface PhaseSum {
   readonly longest: number;
   readonly typical: number;
   readonly rounds: number;
+  /** Nanoseconds of processor time for a round of a thread that runs all the time; NaN without one. */
+  readonly operation: number;
 }
+
+export interface Account {
+  readonly phases: readonly PhaseSum[];
+  /** Nanoseconds of the monotonic clock: when each thread that runs the changed code first ran it, the earliest first. */
+  readonly changed: readonly number[];
+}
+
+interface ThreadReport {
+  readonly kind: string;
+  readonly changed: number;
+  readonly phases: readonly (readonly [rounds: number, longest: number, cpu: number])[];
+}
+
+const running = ['spin', 'compute', 'recurse', 'nest'];
 
 export class ThreadsProgram {
   readonly pid: number;
@@ -50,16 +67,33 @@ export class ThreadsProgram {
     return { come: come!, gone: gone! };
   }
 
-  async phases(): Promise<PhaseSum[]> {
-    const { threads } = JSON.parse(await this.ask('report')) as { threads: { phases: [number, number][] }[] };
-    return threads[0]!.phases.map((_, phase) => {
+  async account(): Promise<Account> {
+    const { threads } = JSON.parse(await this.ask('report')) as { threads: ThreadReport[] };
+    const phases = threads[0]!.phases.map((_, phase) => {
       const longest = threads.map(({ phases }) => phases[phase]![1]).sort((a, b) => a - b);
+      // A thread that has not looked since the phase's end has not said what it took.
+      const told = threads.filter(({ kind, phases }) => running.includes(kind) && phases[phase]![2] > 0);
+      const sum = (of: readonly ThreadReport[], which: 0 | 2) =>
+        of.reduce((total, { phases }) => total + phases[phase]![which], 0);
       return {
         longest: longest.at(-1)!,
         typical: longest[longest.length >> 1]!,
-        rounds: threads.reduce((sum, { phases }) => sum + phases[phase]![0], 0),
+        rounds: sum(threads, 0),
+        operation: sum(told, 2) / sum(told, 0),
       };
     });
+    const changed = threads.flatMap(({ changed }) => (changed > 0 ? [changed] : [])).sort((a, b) => a - b);
+    return { phases, changed };
+  }
+
+  /** KiB that are its alone, with its page tables. */
+  memory(): number {
+    const kib = (file: string, name: RegExp) =>
+      [...readFileSync(`/proc/${this.pid}/${file}`, 'utf8').matchAll(name)].reduce(
+        (sum, [, value]) => sum + Number(value),
+        0,
+      );
+    return kib('smaps_rollup', /^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm) + kib('status', /^VmPTE:\s+(\d+) kB$/gm);
   }
 
   async stop(): Promise<void> {

@@ -20,7 +20,10 @@ const head = [
   'of a typical thread',
   'throughput',
   'transition',
+  'a typical thread',
   'clone',
+  'operation after',
+  'memory after',
   'outcome',
 ];
 
@@ -40,6 +43,10 @@ export const standstill = ({ longest }: SyntheticRun): number => longest.during 
 export const relativeTransition = ({ transition, longest }: SyntheticRun): number | null =>
   transition === null ? null : transition / longest.before;
 
+/** How long the median thread's change follows the first one's, by the same. */
+export const typicalReach = ({ reached, longest }: SyntheticRun): number | null =>
+  reached === null ? null : reached.median / longest.before;
+
 function rowsOf({ cases, runs }: SyntheticData): string[][] {
   const rows: string[][] = [];
   for (const { name, ways } of cases)
@@ -54,7 +61,10 @@ function rowsOf({ cases, runs }: SyntheticData): string[][] {
         text(spreadOf(these.map(({ typical }) => typical.during / typical.before))),
         text(spreadOf(these.map(({ rounds }) => rounds.during / rounds.before))),
         way === 'elsewhere' ? '' : text(spreadOf(done.flatMap((run) => relativeTransition(run) ?? []))),
+        way === 'elsewhere' ? '' : text(spreadOf(done.flatMap((run) => typicalReach(run) ?? []))),
         way === 'wait-free' ? text(spreadOf(clones.map((ms) => ms / cloneOfFirst(cases, runs)))) : '',
+        text(spreadOf(done.map(({ operation }) => operation.after / operation.before).filter(Number.isFinite))),
+        text(spreadOf(done.map(({ memory }) => memory.after / memory.before))),
         outcomes(these),
       ]);
     }
@@ -100,8 +110,8 @@ export function syntheticMarkdown(data: SyntheticData, guest: 'kvm' | 'tcg' | nu
     '## A program made for it',
     '',
     'Made by `npm run evaluate -- synthetic`. Threads that work in rounds and look at the clock after each; half of them run all the time,',
-    'the others wait in a system call each round. One function that all of them call is changed: wait-free; by `--mode stop`; and by a',
-    'barrier that is compiled into the program, at which every thread waits for all others. The ways take turns on one process.',
+    'the others wait in a system call or for a lock each round. Functions that all of them call are changed: wait-free; by `--mode stop`;',
+    'and by a barrier that is compiled into the program, at which every thread waits for all others. The ways take turns on one process.',
     '',
     line(head),
     line(head.map(() => '---')),
@@ -114,8 +124,12 @@ export function syntheticMarkdown(data: SyntheticData, guest: 'kvm' | 'tcg' | nu
     '- *(on another process)*: driftpatch does all its work, on a process nobody looks at. What it costs that something else runs on the',
     '  same two processors is in the other rows of `driftpatch` as well; the barrier needs no such work.',
     '- *transition*: from the first thread’s migration (stop; arrival) to the last’s, by the longest standstill that scheduling alone has',
-    '  caused in the window before. *clone*: the time to make a view, by that in the first case.',
-    '- A thread that never leaves the changed function keeps a wait-free transition pending, and a program of one thread gains nothing.',
+    '  caused in the window before. *a typical thread*: from the first thread’s first round with the changed code to the median thread’s,',
+    '  by the same. *clone*: the time to make a view, by that in the first case.',
+    '- *operation after*: processor time for a round of a thread that runs all the time, in the window after the change by the one before:',
+    '  what the change costs for good. *memory after*: what is the process’s alone, page tables included, by the same.',
+    '- **Where wait-free does not help:** a program of one thread, which has nobody to wait for; and a thread that never leaves the changed',
+    '  function, which keeps a wait-free transition pending (the others have the change), and makes `--mode stop` give up.',
     `- The guest ran under ${guest === 'kvm' ? 'KVM' : 'TCG, an emulator'}: nothing absolute is claimed.`,
     '',
   ].join('\n');

@@ -4,52 +4,50 @@
 //
 //   threads COUNT KIND[,KIND...] [hold=MS] [memory=MIB] [mappings=COUNT]
 //
-// The n-th thread does the n-th kind of work, again from the first after the last:
+// The n-th thread does the n-th kind of work, again from the first after the last. Some run all the time:
 //
-//   spin     nothing but counting          sleep    clock_nanosleep        pipe     read() from a pipe that itself fills
-//   lock     a mutex that all of them want futex    waits for a wake-up that does not come, until a time-out
-//   poll     epoll_wait with a time-out    recurse  the same as spin, forty calls deep
+//   spin     nothing but counting          compute  floating-point numbers
+//   recurse  the same as spin, forty calls deep
+//   nest     the same in nested(), which is patched too: it is hardly ever outside
 //
-// hold=MS: the first thread stays in step() for so long, each time. What is told on stdin is answered on stdout, a line for a line:
+// Others wait in a system call, or for a lock, a few milliseconds in each round:
+//
+//   sleep    clock_nanosleep        futex    for a wake-up that does not come    pipe       read() from a pipe that itself fills
+//   socket   recv()                 signal   sigtimedwait()                      poll       epoll_wait()
+//   select   pselect()              lock     a mutex that all of them want
+//
+// hold=MS: the first thread stays in step() for so long, each time. -DSIZE=N, a power of ten: so many functions more are patched, of
+// which each thread calls one a round. What is told on stdin is answered on stdout, a line for a line:
 //
 //   phase N    from now on rounds count for phase N, from 0     ok
 //   barrier    classic quiescence: no thread goes on            microseconds from the asking to the last thread's coming,
 //              before all of them have come to the barrier;     and to the last one's going on
 //              then the other step() is theirs
-//   report     JSON: of each phase the rounds and the longest times, and when each thread first ran the changed step()
+//   report     JSON: of each phase of each thread the rounds, the longest time without one, and the processor time of all of them;
+//              and when each thread first ran the changed step()
 
 #define _GNU_SOURCE
+#include "rounds.h"
 #include <errno.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #define PHASES 8
-
-enum kind { SPIN, SLEEP, PIPE, LOCK, FUTEX, POLL, RECURSE, KINDS };
-static const char *const names[KINDS] = { "spin", "sleep", "pipe", "lock", "futex", "poll", "recurse" };
 
 struct phase {
 	uint64_t rounds;
 	uint64_t longest; // nanoseconds
+	uint64_t cpu; // nanoseconds; when the thread has seen the next phase
 };
 
 struct thread {
 	pthread_t id;
 	int number;
 	enum kind kind;
-	int pipe[2];
-	int poll;
+	struct means means;
 	uint64_t last;
+	uint64_t last_cpu;
 	long answer;
 	uint64_t changed; // when step() first gave something else
 	struct phase phases[PHASES];
@@ -59,41 +57,12 @@ static struct thread *threads;
 static int count;
 static long hold;
 static _Atomic int phase;
-static pthread_mutex_t wanted = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic uint32_t never;
-static const long pause_ns = 5000000;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static void rest(long ns)
-{
-	struct timespec t = { ns / 1000000000, ns % 1000000000 };
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
-}
-
-// What is patched: NEW gives another answer.
-__attribute__((noinline)) long step(long of, long stay)
-{
-	if (stay)
-		rest(stay);
-#ifdef NEW
-	return of * 5 + 2;
-#else
-	return of * 3 + 1;
-#endif
-}
-
 // What the barrier turns to instead.
 __attribute__((noinline)) static long other_step(long of, long stay)
 {
 	if (stay)
 		rest(stay);
-	return of * 7 + 3;
+	return (of + 1) * 7;
 }
 
 static long (*_Atomic current)(long, long) = step;
@@ -121,66 +90,18 @@ static __attribute__((noinline)) void stay_at_barrier(void)
 	gone++;
 }
 
-static volatile unsigned long sink;
-
-static __attribute__((noinline)) void work(int rounds)
-{
-	for (int i = 0; i < rounds; i++)
-		sink += (unsigned long)i;
-}
-
-static __attribute__((noinline)) void deep(int depth)
-{
-	if (depth > 0)
-		deep(depth - 1);
-	else
-		work(2000);
-	sink++;
-}
-
-static void one_round(struct thread *t)
-{
-	char byte = 0;
-	struct epoll_event event;
-	struct timespec time_out = { 0, pause_ns };
-	switch (t->kind) {
-	case SPIN:
-		work(2000);
-		break;
-	case SLEEP:
-		rest(pause_ns);
-		break;
-	case PIPE:
-		if (write(t->pipe[1], &byte, 1) != 1 || read(t->pipe[0], &byte, 1) != 1)
-			abort();
-		rest(pause_ns);
-		break;
-	case LOCK:
-		pthread_mutex_lock(&wanted);
-		work(200);
-		pthread_mutex_unlock(&wanted);
-		rest(pause_ns);
-		break;
-	case FUTEX:
-		syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &time_out, NULL, 0);
-		break;
-	case POLL:
-		epoll_wait(t->poll, &event, 1, (int)(pause_ns / 1000000));
-		break;
-	default:
-		deep(40);
-	}
-}
-
 static void *run(void *argument)
 {
 	struct thread *t = argument;
 	const long stay = t->number == 0 ? hold : 0;
 	const long first = step(t->number, 0);
+	uint64_t round = (uint64_t)t->number;
 	t->last = now();
+	t->last_cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (;;) {
 		int before = phase;
-		one_round(t);
+		one_round(t->kind, t->number, &t->means);
+		sink += (unsigned long)more[round++ % MORE](t->number);
 		t->answer = current(t->number, stay);
 		if (barrier_set)
 			stay_at_barrier();
@@ -197,6 +118,11 @@ static void *run(void *argument)
 			t->phases[after].longest = took;
 		if (took > t->phases[before].longest)
 			t->phases[before].longest = took;
+		if (after != before) {
+			uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+			t->phases[before].cpu = cpu - t->last_cpu;
+			t->last_cpu = cpu;
+		}
 	}
 	return NULL;
 }
@@ -230,8 +156,8 @@ static void report(void)
 		printf("%s{\"kind\":\"%s\",\"changed\":%llu,\"answer\":%ld,\"since\":%llu,\"phases\":[", i ? "," : "", names[t->kind],
 		       (unsigned long long)t->changed, t->answer, (unsigned long long)(now() - t->last));
 		for (int p = 0; p < PHASES; p++)
-			printf("%s[%llu,%llu]", p ? "," : "", (unsigned long long)t->phases[p].rounds,
-			       (unsigned long long)t->phases[p].longest);
+			printf("%s[%llu,%llu,%llu]", p ? "," : "", (unsigned long long)t->phases[p].rounds,
+			       (unsigned long long)t->phases[p].longest, (unsigned long long)t->phases[p].cpu);
 		printf("]}");
 	}
 	printf("]}\n");
@@ -265,6 +191,10 @@ int main(int argc, char **argv)
 	for (char *word = strtok(argv[2], ","); word && kind_count < 64; word = strtok(NULL, ","))
 		kinds[kind_count++] = word;
 	hold = option(argc, argv, "hold") * 1000000;
+	sigset_t usr1;
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
 	make_memory(option(argc, argv, "memory"), option(argc, argv, "mappings"));
 
 	threads = aligned_alloc(128, sizeof(*threads) * (size_t)count);
@@ -279,8 +209,7 @@ int main(int argc, char **argv)
 		for (int kind = 0; kind < KINDS; kind++)
 			if (strcmp(kinds[i % kind_count], names[kind]) == 0)
 				t->kind = kind;
-		if (t->kind == KINDS || (t->kind == PIPE && pipe(t->pipe)) ||
-		    (t->kind == POLL && (t->poll = epoll_create1(0)) < 0) || pthread_create(&t->id, &small, run, t)) {
+		if (t->kind == KINDS || make_means(t->kind, &t->means) || pthread_create(&t->id, &small, run, t)) {
 			fprintf(stderr, "thread %d (%s): %s\n", i, kinds[i % kind_count], strerror(errno));
 			return 1;
 		}
@@ -292,7 +221,7 @@ int main(int argc, char **argv)
 		if (strncmp(line, "phase ", 6) == 0) {
 			int next = atoi(line + 6) % PHASES;
 			for (int i = 0; i < count; i++)
-				threads[i].phases[next] = (struct phase){ 0, 0 };
+				threads[i].phases[next] = (struct phase){ 0, 0, 0 };
 			phase = next;
 			printf("ok\n");
 		} else if (strncmp(line, "barrier", 7) == 0) {

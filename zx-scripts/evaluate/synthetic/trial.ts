@@ -35,7 +35,8 @@ export async function runCase(
         const way = job.ways[(turn + repetition) % job.ways.length]!;
         const run = await runWay(way, { job, patch, target, twin });
         onRun(run);
-        if (run.state === 'late') return;
+        // What is pending stays so; what was stopped is as before.
+        if (run.state === 'late' && way === 'wait-free') return;
       }
   } finally {
     await target.stop();
@@ -53,12 +54,14 @@ interface Stage {
 async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
   const { job, target } = stage;
   const seconds: number[] = [];
+  const memory: number[] = [];
   const window = async (phase: number, action: () => Promise<void>) => {
     await target.phase(phase);
     const from = now();
     await action();
     await sleep(Math.max(0, job.windowMs - (now() - from)));
     seconds.push((now() - from) / 1000);
+    memory.push(target.memory());
   };
   let made: Made = { state: 'done', why: '', transition: null, clone: null };
   await window(phases.before, async () => {});
@@ -67,7 +70,9 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
   });
   await window(phases.after, async () => {});
   await target.phase(phases.idle);
-  const sums = await target.phases();
+  // Until those who wait have seen that the last window is over.
+  await sleep(50);
+  const { phases: sums, changed } = await target.account();
   if (made.state === 'done') await unmake(way, stage);
   const of = (value: (sum: PhaseSum, at: number) => number) => ({
     before: value(sums[phases.before]!, 0),
@@ -81,8 +86,15 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
     longest: of(({ longest }) => longest / 1e6),
     typical: of(({ typical }) => typical / 1e6),
     rounds: of(({ rounds }, at) => rounds / seconds[at]!),
+    operation: of(({ operation }) => operation / 1e3),
+    memory: of((_, at) => memory[at]!),
+    reached: changed.length > 0 ? { median: since(changed, 0.5), last: since(changed, 1) } : null,
   };
 }
+
+/** Milliseconds from the first to the one at this share of them. */
+const since = (sorted: readonly number[], share: number): number =>
+  (sorted[Math.ceil(share * sorted.length) - 1]! - sorted[0]!) / 1e6;
 
 type Made = Pick<SyntheticRun, 'state' | 'why' | 'transition' | 'clone'>;
 
