@@ -37,7 +37,7 @@ export const reasons = {
   automake: 'libevent and libxml2 are built with it',
   libtool: 'libevent, libxml2 and slapd are built with it',
   'pkg-config': 'finds the libraries that servers are built with',
-  'g++': 'links what the planner is measured over',
+  'g++': 'compiles squid, and links what the planner is measured over',
   'llvm-14-dev': "the planner is measured over LLVM's libraries",
   dwz: "shrinks debug files, which the planner's tests then read",
   binutils: 'objdump, which the planner is measured against',

@@ -35,6 +35,7 @@ export const servedFixes: Readonly<Record<string, string>> = {
   nginx: '005',
   mosquitto: '008',
   slapd: '015',
+  squid: '006',
 };
 
 export const servers: Evaluation = {

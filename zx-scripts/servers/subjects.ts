@@ -8,9 +8,10 @@ import { mosquitto } from './mosquitto.js';
 import { nginx } from './nginx.js';
 import { redis } from './redis.js';
 import { slapd } from './slapd.js';
+import { squid } from './squid.js';
 import type { Subject } from './subject.js';
 
-export const subjects: readonly Subject[] = [memcached, redis, nginx, mosquitto, libevent, libxml2, slapd];
+export const subjects: readonly Subject[] = [memcached, redis, nginx, mosquitto, libevent, libxml2, slapd, squid];
 
 export function subjectNamed(name: string): Subject {
   const found = subjects.find(({ program }) => program.name === name);
