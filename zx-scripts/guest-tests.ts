@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { exec, type GuestRoot, LostVmError, runInGuest } from '../vm/index.js';
 import { planFix, prepareFix } from './demo/prepare.js';
-import { prepareCorpus } from './evaluate/corpus/in-tests.js';
+import { prepareEvaluations } from './evaluate/in-tests.js';
 import { prepareForeign } from './foreign/in-tests.js';
 import { projectFolder } from './setup.js';
 import type { ShownProgress } from './show-progress.js';
@@ -23,7 +23,7 @@ const programs = [
 
 /**
  * A suite that says `// prepare: memcached` gets both builds, and the patch from one to the other; one that says
- * `// prepare: foreign` gets programs that nobody here wrote; `// prepare: corpus` a redis, and a patch of a fix.
+ * `// prepare: foreign` gets programs that nobody here wrote; `// prepare: evaluations` a redis, and a patch of a fix.
  */
 export async function buildGuestPrograms(suites: readonly string[], shown: ShownProgress): Promise<void> {
   for (const { makefile, out } of programs)
@@ -31,7 +31,7 @@ export async function buildGuestPrograms(suites: readonly string[], shown: Shown
   const asksFor = (what: string) =>
     suites.some((file) => new RegExp(`^// prepare: ${what}$`, 'm').test(readFileSync(file, 'utf8')));
   if (asksFor('foreign')) await prepareForeign(projectFolder, shown);
-  if (asksFor('corpus')) await prepareCorpus(projectFolder, shown);
+  if (asksFor('evaluations')) await prepareEvaluations(projectFolder, shown);
   shown.end();
   if (!asksFor('memcached')) return;
   await prepareFix(projectFolder, { progress: shown.onStep, say: shown.say });
