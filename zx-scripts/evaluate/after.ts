@@ -26,7 +26,7 @@ export const after: Evaluation = {
     const problems: string[] = [];
     let guest: Evaluated['guest'] = null;
     for (const name of names.filter((one) => only.length === 0 || only.includes(one))) {
-      const measured = quick ? { repetitions: 1, seconds: 2 } : { repetitions: 7, seconds: 4 };
+      const measured = quick ? { repetitions: 1, seconds: 2 } : { repetitions: 5, seconds: 3 };
       const plan = [await prepare(name, measured, context)];
       const runs = () => data.runs.filter((run) => run.program === name).length;
       const total = measured.repetitions * afterWays.length;

@@ -23,13 +23,13 @@ import { syntheticTable } from './synthetic/table.js';
 
 /** Half of them run all the time, and the others wait, each in a way of its own. */
 const half = 'spin,sleep,recurse,pipe,spin,lock,compute,futex,recurse,poll,spin,socket,compute,signal,spin,select';
-const usual = { kinds: half, hold: 0, memory: 16, mappings: 0, size: 0, repetitions: 5, windowMs: 800, ways };
+const usual = { kinds: half, hold: 0, memory: 16, mappings: 0, size: 0, repetitions: 4, windowMs: 800, ways };
 
 const ofThreads = (threads: number): SyntheticCase => ({
   ...usual,
   ...{ name: threads === 1 ? '1 thread' : `${threads} threads`, axis: 'threads', value: threads, threads },
   // A thousand threads have not all had their turn before.
-  ...(threads >= 256 && { repetitions: 3, windowMs: 4 * threads }),
+  ...(threads >= 256 && { repetitions: 3, windowMs: 3 * threads }),
 });
 /** What has a clone to do with it? */
 const alone = { threads: 8, windowMs: 400, ways: ['wait-free'] as readonly WayName[] };

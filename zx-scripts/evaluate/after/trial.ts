@@ -17,7 +17,7 @@ import { type AfterCase, type AfterEvent, type AfterRun, type AfterWay, afterWay
 
 const patchSeconds = 60;
 /** The load generator's own code is compiled while it runs. */
-const warmMs = 4000;
+const warmMs = 3000;
 
 export async function measureAfter(job: AfterCase, tell: (event: AfterEvent) => void): Promise<void> {
   const { program, repetitions } = job;

@@ -25,7 +25,7 @@ import {
 import { shares } from './table.js';
 
 const patchSeconds = 60;
-const warmMs = 4000;
+const warmMs = 3000;
 const tracePoints = 240;
 
 export async function runServer(
