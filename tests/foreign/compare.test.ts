@@ -3,6 +3,7 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { complaintsByTest } from '../../zx-scripts/foreign/both-ways.js';
 import { compare } from '../../zx-scripts/foreign/compare.js';
 import { verdicts } from '../../zx-scripts/foreign/run-tests.js';
 
@@ -42,6 +43,20 @@ test('what happened only in a view is a difference, even if it happened once', (
 
 test('a test without a result on one side differs', () => {
   assert.equal(verdictOf([ran('a', 'status 0')], []), ['differs']);
+});
+
+test('a complaint of the kernel is told with the test that ran then, and how', () => {
+  const console = [
+    '[    1.000000] Linux',
+    '[    2.000000] driftpatch: cow, without views',
+    '[    3.000000] driftpatch: cow, with a view for every process',
+    '[    3.500000] WARNING: CPU: 0 PID: 1 at mm/x.c:1',
+    '[    4.000000] driftpatch: mmap, without views',
+  ].join('\n');
+  assert.equal(complaintsByTest({ console, complaints: ['x'] }), [
+    'cow, with a view for every process: [    3.500000] WARNING: CPU: 0 PID: 1 at mm/x.c:1',
+  ]);
+  assert.equal(complaintsByTest({ console: '', complaints: ['kernel tainted: warning'] }), ['kernel tainted: warning']);
 });
 
 test('the verdicts of TAP: counts, and the names of what failed', () => {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A suite in two guests of the same kernel, one with a view for every process and one without. What differs is run
-// again both ways, in fresh guests, before it is called a difference. If a test takes its guest with it, that is what became of
-// it, and the rest goes on in another guest.
+// A suite in a guest, each test without views and then with a view for every process. What differs is run again, in a fresh
+// guest, before it is called a difference. If a test takes the guest with it, that is what became of it, and the rest goes
+// on in another guest.
 
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type GuestResult, LostVmError, runInGuest } from '../../vm/index.js';
+import { findComplaints, type GuestResult, LostVmError, runInGuest } from '../../vm/index.js';
 import { projectFolder } from '../setup.js';
 import { compare, type Row } from './compare.js';
-import type { ForeignResult, ForeignTest } from './suite.js';
+import { markOf, markPattern } from './run-tests.js';
+import type { Attempt, ForeignTest, Tried } from './suite.js';
 
 export interface BothWaysOptions {
   readonly kernel: string;
@@ -32,23 +33,23 @@ export interface Compared {
 const rounds = 3;
 
 export async function runBothWays(tests: readonly ForeignTest[], options: BothWaysOptions): Promise<Compared> {
-  const off = await runOnce(tests, false, options);
-  const on = await runOnce(tests, true, options);
-  const runs = [off, on];
-  const again: { off: ForeignResult[]; on: ForeignResult[] } = { off: [], on: [] };
-  let rows = compare(off.results, on.results);
+  const first = await runRound(tests, options);
+  const runs = [first];
+  const compareAll = () =>
+    compare(of(first, false), of(first, true), {
+      off: runs.slice(1).flatMap((run) => of(run, false)),
+      on: runs.slice(1).flatMap((run) => of(run, true)),
+    });
+  let rows = compareAll();
   for (let round = 1; round <= rounds; round++) {
     const odd = tests.filter(({ name }) => rows.some((row) => row.name === name && row.verdict === 'differs'));
     if (odd.length === 0) break;
     options.onText(`\nonce more, because it differed: ${odd.map(({ name }) => name).join(', ')}\n`);
-    const more = { off: await runOnce(odd, false, options), on: await runOnce(odd, true, options) };
-    runs.push(more.off, more.on);
-    again.off.push(...more.off.results);
-    again.on.push(...more.on.results);
-    rows = compare(off.results, on.results, again);
+    runs.push(await runRound(odd, options));
+    rows = compareAll();
   }
   const idle = tests.flatMap(({ name, expect }) => {
-    const found = off.results.find((result) => result.name === name);
+    const found = of(first, false).find((result) => result.name === name);
     return expect === undefined || found?.outcome === expect
       ? []
       : [`${name}: expected ${expect} without views, found ${found?.outcome ?? 'no result'}: ${found?.tail ?? ''}`];
@@ -58,40 +59,43 @@ export async function runBothWays(tests: readonly ForeignTest[], options: BothWa
 }
 
 interface Run {
-  readonly results: readonly ForeignResult[];
+  readonly results: readonly Tried[];
   readonly complaints: readonly string[];
   /** Null: the guest was lost. */
   readonly guest: GuestResult['accelerator'] | null;
 }
 
+const of = ({ results }: Run, every: boolean) => results.filter((result) => result.every === every);
+
 /** Where each test is fatal, a few guests show it. */
 const mostLost = 5;
 
-async function runOnce(tests: readonly ForeignTest[], every: boolean, options: BothWaysOptions): Promise<Run> {
-  options.onText(`\n${every ? 'with a view for every process' : 'without views'}:\n`);
-  const results: ForeignResult[] = [];
+async function runRound(tests: readonly ForeignTest[], options: BothWaysOptions): Promise<Run> {
+  const attempts = tests.flatMap((test) => [false, true].map((every) => ({ ...test, every })));
+  const results: Tried[] = [];
   const complaints: string[] = [];
   for (let guests = 1; ; guests++) {
-    const run = await inOneGuest(tests.slice(results.length), every, options);
+    const run = await inOneGuest(attempts.slice(results.length), options);
     results.push(...run.results);
     complaints.push(...run.complaints);
-    const victim = tests[results.length];
+    const victim = attempts[results.length];
     if (run.guest || !victim) return { results, complaints, guest: run.guest };
-    results.push({ name: victim.name, outcome: 'the guest was lost', seconds: 0, tail: '' });
-    if (guests === mostLost || results.length === tests.length) return { results, complaints, guest: null };
+    results.push({ name: victim.name, every: victim.every, outcome: 'the guest was lost', seconds: 0, tail: '' });
+    complaints.push(`the guest was lost in ${markOf(victim)}`);
+    if (guests === mostLost || results.length === attempts.length) return { results, complaints, guest: null };
   }
 }
 
-async function inOneGuest(tests: readonly ForeignTest[], every: boolean, options: BothWaysOptions): Promise<Run> {
-  const which = every ? 'with a view for every process' : 'without views';
+async function inOneGuest(attempts: readonly Attempt[], options: BothWaysOptions): Promise<Run> {
   const share = await mkdtemp(join(tmpdir(), 'driftpatch-foreign-'));
+  const results = async () => JSON.parse(await readFile(join(share, 'results.json'), 'utf8').catch(() => '[]'));
   try {
     if (options.programs) await cp(options.programs, join(share, 'programs'), { recursive: true });
-    await writeFile(join(share, 'plan.json'), JSON.stringify(tests));
+    await writeFile(join(share, 'plan.json'), JSON.stringify(attempts));
     const script = [
       'mkdir /tmp/foreign && cd /tmp/foreign',
       ...(options.programs ? ['cp -r /mnt/share/programs/. .'] : []),
-      `exec node /project/dist/zx-scripts/foreign/run-tests.js /mnt/share/plan.json /mnt/share/results.json ${every ? 'on' : 'off'} .`,
+      'exec node /project/dist/zx-scripts/foreign/run-tests.js /mnt/share/plan.json /mnt/share/results.json .',
     ];
     const result = await runInGuest(['bash', '-c', script.join('\n')], {
       kernel: options.kernel,
@@ -99,27 +103,30 @@ async function inOneGuest(tests: readonly ForeignTest[], every: boolean, options
       project: projectFolder,
       share,
       memory: '3G',
-      timeoutSeconds: 120 + tests.reduce((sum, { seconds }) => sum + seconds, 0),
+      timeoutSeconds: 600 + attempts.reduce((sum, { seconds }) => sum + seconds, 0),
       signal: options.signal,
       onStdout: (bytes) => options.onText(bytes.toString()),
       ...(options.append !== undefined && { append: options.append }),
     });
-    const text = await readFile(join(share, 'results.json'), 'utf8').catch(() => '[]');
     const complaints = [
       ...(result.status === 0 ? [] : [`the guest's script ended with status ${result.status}: ${result.stderr}`]),
       ...(result.leakedViews ? [`${result.leakedViews} views are left at the end`] : []),
-      ...result.complaints,
+      ...complaintsByTest(result),
     ];
-    return {
-      results: JSON.parse(text),
-      complaints: complaints.map((line) => `${which}: ${line}`),
-      guest: result.accelerator,
-    };
+    return { results: await results(), complaints, guest: result.accelerator };
   } catch (error) {
     if (!(error instanceof LostVmError)) throw error;
-    const text = await readFile(join(share, 'results.json'), 'utf8').catch(() => '[]');
-    return { results: JSON.parse(text), complaints: [`${which}: ${error.message}`], guest: null };
+    return { results: await results(), complaints: [error.message], guest: null };
   } finally {
     await rm(share, { recursive: true, force: true });
   }
+}
+
+/** Each with the test that ran then. */
+export function complaintsByTest({ console, complaints }: Pick<GuestResult, 'console' | 'complaints'>): string[] {
+  const [boot, ...parts] = console.split(markPattern);
+  const named = [...findComplaints(boot!).map((line) => `boot: ${line}`)];
+  for (let i = 0; i < parts.length; i += 2)
+    named.push(...findComplaints(parts[i + 1]!).map((line) => `${parts[i]}: ${line}`));
+  return named.length > 0 ? named : [...complaints];
 }

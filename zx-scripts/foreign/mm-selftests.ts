@@ -36,7 +36,7 @@ const tests: readonly ForeignTest[] = [
     long('ksm_tests -Z, zero pages', 60, './ksm_tests -Z -p 10 -z 1'),
     long('soft-dirty'),
     long('mremap_test'),
-    long('on-fault-limit'),
+    long('on-fault-limit', 120, 'setpriv --reuid 65534 --clear-groups ./on-fault-limit'), // root has no limit
     long('protection_keys_64'),
     long('memfd_secret'),
     long('migration', 180),
@@ -55,12 +55,16 @@ const tests: readonly ForeignTest[] = [
     long('uffd-stress shmem-private', 180, './uffd-stress shmem-private 20 4'),
     long('uffd-unit-tests', 600),
     long('cow', 900),
+    huge(64, 'uffd-stress hugetlb 32 4'),
     huge(64, 'hugepage-mremap'),
     huge(64, 'hugepage-vmemmap'),
     huge(64, 'hugetlb-madvise'),
     huge(1, 'hugetlb_fault_after_madv'),
     huge(1, 'hugetlb_madv_vs_map'),
     huge(128, 'hugepage-mmap'),
+    huge(128, 'hugepage-shm'),
+    huge(16, 'hugetlb_dio'),
+    huge(16, 'thuge-gen'),
     huge(128, 'map_hugetlb'),
   ]);
 

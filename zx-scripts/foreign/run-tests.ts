@@ -1,34 +1,44 @@
 // SPDX-License-Identifier: MIT
-// In the guest: run tests one after the other, with a view for every process or without, and say what became of each.
+// In the guest: run tests one after the other, each with a view for every process or without, and say what became of it.
 //
 // Invariant: `every` is what was asked for while a test runs (a program that was just started says so), and off afterwards.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { ForeignResult, ForeignTest } from './suite.js';
+import type { Attempt, ForeignResult, ForeignTest, Tried } from './suite.js';
 
 export const everySwitch = '/sys/kernel/debug/mmview/every';
 
 /** Does this kernel have the switch? (The debug kernel does.) */
 export const canView = (): boolean => existsSync(everySwitch);
 
-export async function runTests(
-  tests: readonly ForeignTest[],
-  every: boolean,
+export async function runAttempts(
+  attempts: readonly Attempt[],
   folder: string,
-  onResult: (result: ForeignResult) => void = () => {},
-): Promise<ForeignResult[]> {
-  setEvery(every);
+  onResult: (result: Tried) => void = () => {},
+): Promise<Tried[]> {
   try {
-    const results: ForeignResult[] = [];
-    for (const test of tests) {
-      results.push(await runTest(test, folder));
+    const results: Tried[] = [];
+    for (const attempt of attempts) {
+      setEvery(attempt.every);
+      mark(attempt);
+      results.push({ ...(await runTest(attempt, folder)), every: attempt.every });
       onResult(results.at(-1)!);
     }
     return results;
   } finally {
-    if (every) setEvery(false);
+    setEvery(false);
   }
+}
+
+export const wayOf = (every: boolean): string => (every ? 'with a view for every process' : 'without views');
+
+/** In the kernel's log, so that a complaint there has an author. */
+export const markOf = ({ name, every }: { name: string; every: boolean }): string => `${name}, ${wayOf(every)}`;
+export const markPattern = /^\[\s*\d+\.\d+\] driftpatch: (.*)$/m;
+
+function mark(attempt: Attempt): void {
+  writeFileSync('/dev/kmsg', `driftpatch: ${markOf(attempt)}\n`);
 }
 
 function setEvery(every: boolean): void {
@@ -86,15 +96,14 @@ export function verdicts(output: string): string[] {
   ];
 }
 
-/** `node run-tests.js PLAN RESULTS on|off FOLDER`: how the host has it done. */
+/** `node run-tests.js PLAN RESULTS FOLDER`: how the host has it done. */
 if (process.argv[1]?.endsWith('/foreign/run-tests.js')) {
-  const [plan, results, every, folder] = process.argv.slice(2);
-  const tests: ForeignTest[] = JSON.parse(readFileSync(plan!, 'utf8'));
-  const done: ForeignResult[] = [];
-  const tell = (result: ForeignResult) => {
-    process.stdout.write(`${result.name}: ${result.outcome} (${result.seconds} s)\n`);
+  const [plan, results, folder] = process.argv.slice(2);
+  const attempts: Attempt[] = JSON.parse(readFileSync(plan!, 'utf8'));
+  const done: Tried[] = [];
+  await runAttempts(attempts, folder!, (result) => {
+    process.stdout.write(`${markOf(result)}: ${result.outcome} (${result.seconds} s)\n`);
     done.push(result);
     writeFileSync(results!, JSON.stringify(done)); // now: the next test may take the guest with it
-  };
-  await runTests(tests, every === 'on', folder!, tell);
+  });
 }

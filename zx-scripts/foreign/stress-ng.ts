@@ -2,8 +2,8 @@
 // Debian's stress-ng: its classes for memory, mapping, forking and scheduling, threads, signals and interrupts; each stressor for
 // some seconds, with its own verification.
 //
-// Not among them: what needs a device of its own or fills the guest's memory until something is killed (bigheap, brk,
-// dev-shm, shm, stack, tmpfs, watchdog): there the out-of-memory killer decides what comes of it.
+// What would fill the guest's memory until something is killed gets a bound: otherwise the out-of-memory killer decides what comes
+// of it. Not among them: what has no bound (tmpfs), or needs a device or a disk of its own (watchdog, swap).
 
 import { ensurePackages, forStressNg } from '../system-packages.js';
 import type { ForeignSuite, ForeignTest } from './suite.js';
@@ -24,7 +24,19 @@ const memory = [
     'numa',
     'rmap',
   ],
-  ...['tlb-shootdown', 'fault', 'ksm', 'bad-altstack', 'env', 'memthrash', 'mcontend'],
+  ...[
+    'tlb-shootdown',
+    'fault',
+    'ksm',
+    'bad-altstack',
+    'env',
+    'memthrash',
+    'mcontend',
+    'physpage',
+    'sysbadaddr',
+    'vdso',
+  ],
+  ...['bigheap', 'brk', 'dev-shm', 'shm', 'stack'],
 ];
 const processes = [
   ...['clone', 'daemon', 'exec', 'exit-group', 'fork', 'forkheavy', 'vfork', 'vforkmany', 'spawn', 'zombie', 'wait'],
@@ -59,10 +71,21 @@ const quick = new Set([
   'userfaultfd',
 ]);
 
+/** What a stressor may take, in words for the shell. */
+const bounds: Readonly<Record<string, string>> = {
+  bigheap: 'ulimit -v 524288; ',
+  brk: 'ulimit -d 131072; ',
+  'dev-shm': 'mount -o remount,size=64M /dev/shm; ',
+  stack: 'ulimit -s 32768; ',
+};
+const more: Readonly<Record<string, string>> = { shm: ' --shm-bytes 1M --shm-objs 8', bigheap: ' --bigheap-growth 1M' };
+
+const common = '--timeout 2 --seed 1 --verify --oom-avoid --vm-bytes 32M --mmap-bytes 32M';
+
 /** The seed makes the work the same; its amount is not compared, only what became of it. */
 const tests: readonly ForeignTest[] = [...memory, ...processes, ...threads, ...signals].map((name) => ({
   name,
-  command: `ulimit -c 0; exec stress-ng --${name} 2 --timeout 3 --seed 1 --verify --oom-avoid --vm-bytes 32M --mmap-bytes 32M`,
+  command: `ulimit -c 0; ${bounds[name] ?? ''}exec stress-ng --${name} 2${more[name] ?? ''} ${common}`,
   seconds: 120,
   ...(quick.has(name) && { quick: true }),
 }));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a foreign suite is: programs that nobody here wrote, and how each is run. Every test is run twice on the same kernel,
-// with `every` off and on (each process that execs gets a view and runs in it), and its two outcomes must be equal.
+// What a foreign suite is: programs that nobody here wrote, and how each is run. Every test is tried twice on the same
+// kernel, with `every` off and on (each process that execs gets a view and runs in it), and its two outcomes must be equal.
 
 import type { ShownProgress } from '../show-progress.js';
 
@@ -14,6 +14,11 @@ export interface ForeignTest {
   readonly expect?: string;
   /** Among those that `--quick` runs: short, and the same each time. */
   readonly quick?: true;
+}
+
+/** A test as it is tried once: without views, or with one for every process. */
+export interface Attempt extends ForeignTest {
+  readonly every: boolean;
 }
 
 export interface ForeignSuite {
@@ -31,4 +36,8 @@ export interface ForeignResult {
   readonly seconds: number;
   /** The end of what it printed. */
   readonly tail: string;
+}
+
+export interface Tried extends ForeignResult {
+  readonly every: boolean;
 }
