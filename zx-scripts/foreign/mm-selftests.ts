@@ -34,8 +34,8 @@ const tests: readonly ForeignTest[] = [
     quick('ksm_tests -U', './ksm_tests -U'),
     quick('ksm_tests -Z', './ksm_tests -Z -p 10 -z 0'),
     long('ksm_tests -Z, zero pages', 60, './ksm_tests -Z -p 10 -z 1'),
-    long('soft-dirty'),
-    long('mremap_test'),
+    long('soft-dirty', 600),
+    long('mremap_test', 300),
     long('on-fault-limit', 120, 'setpriv --reuid 65534 --clear-groups ./on-fault-limit'), // root has no limit
     long('protection_keys_64'),
     long('memfd_secret'),
