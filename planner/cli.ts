@@ -16,7 +16,6 @@ import { PlannerError } from './error.js';
 import { FileError, readElfFile, readElfFiles, writeWhole } from './files.js';
 import { piecesOf } from './inspect/pieces.js';
 import { patchJson, patchText, sha256 } from './inspect/report.js';
-import { listingJson, sideBySide } from './inspect/side-by-side.js';
 import { readPatch } from './patch-file/read.js';
 import { writePatch } from './patch-file/write.js';
 import { printable } from './printable.js';
@@ -64,7 +63,9 @@ function runDiff(oldPath: string, newPath: string, flags: DiffFlags): number {
   return status.ok;
 }
 
-function runInspect(path: string, flags: { readonly json?: true; readonly disasm?: true }): number {
+async function runInspect(path: string, flags: { readonly json?: true; readonly disasm?: true }): Promise<number> {
+  // loads a disassembler, which the other commands have no use for
+  const { listingJson, sideBySide } = await import('./inspect/side-by-side.js');
   const bytes = readElfFile(path);
   const patch = readPatch(bytes);
   const hash = sha256(bytes);
@@ -104,7 +105,7 @@ function makeProgram(finish: (code: number) => void): Command {
     .argument('<file>', 'the patch file')
     .option('--json', 'one JSON object on stdout')
     .option('--disasm', 'old and new code side by side')
-    .action((path: string, flags: { json?: true; disasm?: true }) => finish(runInspect(path, flags)));
+    .action(async (path: string, flags: { json?: true; disasm?: true }) => finish(await runInspect(path, flags)));
   program
     .command('build')
     .description('build a source folder without and with a patch, and diff every ELF file that changed')

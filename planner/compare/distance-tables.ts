@@ -65,6 +65,7 @@ function targetsAt(side: Side, address: number): number[] {
 
 /** lea table(%rip), t; movslq (t, i, 4), x; add t, x; or the same by a lea. */
 function addsEntriesOf(fn: CodeFunction, table: number): boolean {
+  if (!mayAddEntries(fn, table)) return false;
   const list = instructionsOf(fn);
   return list.some((lea, i) => {
     if (lea.kind !== Kind.address || lea.opcode !== LEA || referenceOf(fn, lea).address !== table) return false;
@@ -77,6 +78,29 @@ function addsEntriesOf(fn: CodeFunction, table: number): boolean {
     }
     return false;
   });
+}
+
+/**
+ * Whether there could be such a lea, and a movslq with its register as base behind it: told by bytes alone, wherever an instruction
+ * may begin. Of nearly all code that uses a constant this says no.
+ */
+function mayAddEntries({ address, size, section: { bytes, address: home } }: CodeFunction, table: number): boolean {
+  const end = address - home + size;
+  if (!bytes.subarray(address - home, end).includes(MOVSXD)) return false;
+  const rexAt = (opcode: number) => ((bytes[opcode - 1]! & 0xf0) === 0x40 ? bytes[opcode - 1]! : 0);
+  let bases = 0;
+  for (let at = address - home; at + 2 < end; at++) {
+    const modrm = bytes[at + 1]!;
+    if (bytes[at] === MOVSXD && bases !== 0) {
+      const sib = bytes[at + 2]!;
+      const from = (sib & 7) | ((rexAt(at) & 1) << 3);
+      if (modrm >> 6 !== 3 && (modrm & 7) === 4 && sib >> 6 === 2 && (bases >> from) & 1) return true;
+    } else if (bytes[at] === LEA && (modrm & 0xc7) === 5 && at + 6 <= end) {
+      const distance = bytes[at + 2]! | (bytes[at + 3]! << 8) | (bytes[at + 4]! << 16) | (bytes[at + 5]! << 24);
+      if (home + at + 6 + distance === table) bases |= 1 << (((modrm >> 3) & 7) | ((rexAt(at) & 4) << 1));
+    }
+  }
+  return false;
 }
 
 /** The register points at the table no more: the usual ways, of which one comes soon where the table is used for something else. */

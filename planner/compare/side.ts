@@ -51,6 +51,9 @@ const LINKER_NAMES: ReadonlySet<string> = new Set(
   'data_start __data_start __dso_handle __TMC_END__ _edata edata __bss_start'.split(' '),
 );
 
+/** Searches of a list before an index of it is made. */
+const OFTEN = 64;
+
 export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space = Workspace.empty()): Side {
   const ids = names.of(image.symbolTable);
   const functions = readFunctions(image, names);
@@ -59,7 +62,8 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space 
   let targets: Uint32Array | null = null;
   const starts = lazy(() => new StartMap(image, functions, objects, targets));
   const ends = lazy(() => endsOf(objects));
-  const labels = lazy(() => readLabels(image));
+  const labelIndexAt = labelsOf(image.symbolTable);
+  const borders = lazy(() => readBorders(image));
   const isKept = (section: Section) => section.type === SHT_RELA && !isLoaded(section);
   const kept = lazy(() => new Set(image.sections.filter(isKept).map(({ info }) => info)));
   const linkage = lazy(() => readLinkage(image, functionAt, () => true));
@@ -81,12 +85,12 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space 
     useTargets: (found) => {
       targets = found;
     },
-    labelAt: (address) => symbolAt(labels().at(address)),
-    bordersAt: (address) => labels().borders.get(address) ?? [],
+    labelAt: (address) => symbolAt(labelIndexAt(address)),
+    bordersAt: (address) => borders().borders.get(address) ?? [],
     isNamed: (section, address) => {
       const last = objects.firstAbove(address) - 1;
       const from = last >= 0 && objects.sectionOf(last) === section ? objects.endOf(last) : section.address;
-      return labels().sizeless.some((value) => value >= from && value <= address);
+      return borders().sizeless.some((value) => value >= from && value <= address);
     },
     keepsRelocations: ({ index }) => kept().has(index),
     labelNamed: (name) => symbolAt(lastLabel(image.symbolTable, ids, names.find(name))),
@@ -125,34 +129,36 @@ function endsOf(objects: Things<DataObject>): (address: number) => DataObject | 
   };
 }
 
-/** The first symbol at each address, by index; where symbols without a size are; the linker's names. */
-function readLabels({ symbolTable: table }: ElfImage) {
+/** Finds the first symbol at an address, by index, or -1. Sorting all is worth it only for who asks often. */
+function labelsOf(table: SymbolTable): (address: number) => number {
+  const { count, values } = table;
+  const firstAt = lazy(() => {
+    const first = new Map<number, number>();
+    for (let i = count - 1; i >= 0; i--) if (isLabel(table, i)) first.set(values[i]!, i);
+    return first;
+  });
+  let asked = 0;
+  return (address) => {
+    if (asked++ >= OFTEN) return firstAt().get(address) ?? -1;
+    let index = values.indexOf(address);
+    while (index >= 0 && !isLabel(table, index)) index = values.indexOf(address, index + 1);
+    return index;
+  };
+}
+
+/** Where symbols without a size are; the linker's names. */
+function readBorders({ symbolTable: table }: ElfImage) {
   const { values, sizes } = table;
-  const labels = new Uint32Array(table.count);
-  let count = 0;
   const sizeless: number[] = [];
   const borders = new Map<number, string[]>();
   for (let i = 0; i < table.count; i++) {
-    if (!isLabel(table, i)) continue;
-    labels[count++] = i;
-    if (sizes[i]! > 0) continue;
+    if (sizes[i]! > 0 || !isLabel(table, i)) continue;
     const value = values[i]!;
     const name = table.name(i);
     if (!LINKER_NAMES.has(name)) sizeless.push(value);
     else borders.set(value, [...(borders.get(value) ?? []), name]);
   }
-  const keys = new Float64Array(count);
-  for (let i = 0; i < count; i++) keys[i] = values[labels[i]!]!;
-  const order = orderOf(keys);
-  const sorted = inOrder(keys, order);
-  return {
-    sizeless,
-    borders,
-    at: (address: number): number => {
-      const first = countBelow(sorted, address);
-      return sorted[first] === address ? labels[order[first]!]! : -1;
-    },
-  };
+  return { sizeless, borders };
 }
 
 /** Of several symbols with one name the last. */

@@ -20,6 +20,7 @@ import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
 import { threadLayoutMoved } from './thread-access.js';
+import { sameRun } from './unchanged-objects.js';
 
 /** New functions that differ from their old ones, may do so, or have none; in order of address. */
 export function findSuspects(context: Context): CodeFunction[] {
@@ -74,6 +75,9 @@ function extentsOf({ before, after, functions: { oldIndexOf } }: Context): Uint3
 const LOOK = 1;
 const FINE = 0;
 const LATELY = 2 ** 16;
+/** What is no table of distances may lead anywhere: only tables and constants of so many bytes are compared before the code is asked. */
+const SHORT_TABLE = 256;
+const SHORT_CONSTANT = 2 ** 14;
 /** Most bytes that an instruction loads, by what the queue says of it; 0: it takes the address. */
 const WIDTHS = [0, 16, 64];
 
@@ -115,22 +119,38 @@ class Queue {
       const [old, now] = this.#context.known.functionPair(pair);
       return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
     }
-    if (width === 0 && (this.#old.leadsToConstant(a) || this.#now.leadsToConstant(b))) {
+    const answer = this.#answers.get(a, b, width);
+    if (answer !== null) return answer;
+    const leads = width === 0 && (this.#old.leadsToConstant(a) || this.#now.leadsToConstant(b));
+    const alike = !leads || (this.#sameContent(a, b, 0) && this.#leadAlike(a, b));
+    if (!alike) {
       const [old, now] = this.#context.known.functionPair(pair);
       const { before, after } = this.#context;
       if (distanceTableAt(before, a, old) !== null || distanceTableAt(after, b, now) !== null)
         return this.#sameByMeaning(a, b, width, pair);
     }
-    const answer = this.#answers.get(a, b, width);
-    if (answer !== null) return answer;
     const same =
       this.#sameInside(a, b) ||
       this.#sameEnd(a, b, pair) ||
       this.#sameContent(a, b, width) ||
       this.#sameByMeaning(a, b, width, pair);
-    // who refers matters where an address may be the end of an object
-    if (this.#context.before.objectBefore(a) === null) this.#answers.set(a, b, width, same);
+    // who refers matters where an address may be the end of an object, or that of a table
+    if (alike && this.#context.before.objectBefore(a) === null) this.#answers.set(a, b, width, same);
     return same;
+  }
+
+  /** Were they tables of distances, they would lead to equal constants: so nobody need ask the code whether they are. */
+  #leadAlike(a: number, b: number): boolean {
+    const room = this.#context.before.nextStart(a) - a;
+    if (this.#context.after.nextStart(b) - b !== room || room > SHORT_TABLE) return false;
+    for (let at = 0; at + 4 <= room; at += 4) {
+      const leads = this.#old.isDistance(a, at, room);
+      if (leads !== this.#now.isDistance(b, at, room)) return false;
+      if (!leads) return true;
+      const [to, otherTo] = [this.#old.entryAt(a, at), this.#now.entryAt(b, at)];
+      if (this.#context.before.nextStart(to) - to > SHORT_CONSTANT || !this.#sameContent(to, otherTo, 0)) return false;
+    }
+    return true;
   }
 
   /** One offset of two functions that are in step: from a .cold part back into its function, for one. */
@@ -174,12 +194,10 @@ class Queue {
     if (!loaded && this.#context.after.nextStart(b) - b !== room) return false;
     if (x + room > old.bytes.length || y + room > now.bytes.length) return false;
     if (this.#old.isFilled(a, a + room) || this.#now.isFilled(b, b + room)) return false;
-    let i = 0;
-    while (i < room && old.bytes[x + i] === now.bytes[y + i]) i++;
-    if (i < room) return false;
+    if (!sameRun(old.bytes, x, now.bytes, y, room)) return false;
     if (loaded) return true;
     // a text may go on behind the start of another, whose end it shares
-    for (; x + i < old.bytes.length && old.bytes[x + i - 1] !== 0; i++)
+    for (let i = room; x + i < old.bytes.length && old.bytes[x + i - 1] !== 0; i++)
       if (old.bytes[x + i] !== now.bytes[y + i]) return false;
     return true;
   }
@@ -279,8 +297,13 @@ class Reader {
   /** What is at `address` could be a distance that leads from there to a constant, as a small number could be. */
   leadsToConstant(address: number): boolean {
     if (address % 4 !== 0 || this.constantAt(address) === null) return false;
-    const to = this.entryAt(address, 0);
-    if (to === address || to < 0) return false;
+    return this.entryAt(address, 0) !== address && this.isDistance(address, 0, 4);
+  }
+
+  /** An entry of a table of `size` bytes leads to a constant, and not into the table itself. */
+  isDistance(table: number, offset: number, size: number): boolean {
+    const to = this.entryAt(table, offset);
+    if (to < 0 || (to >= table && to < table + size)) return false;
     const section = sectionAt(this.#image, to);
     return section !== null && isConstant(section);
   }

@@ -157,8 +157,8 @@ class Comparison {
   }
 }
 
-/** Long runs are compared by what the platform has for that. */
-function sameRun(x: Uint8Array, atX: number, y: Uint8Array, atY: number, length: number): boolean {
+/** Equal bytes. Long runs are compared by what the platform has for that. */
+export function sameRun(x: Uint8Array, atX: number, y: Uint8Array, atY: number, length: number): boolean {
   if (length > 64) return Buffer.compare(x.subarray(atX, atX + length), y.subarray(atY, atY + length)) === 0;
   for (let i = 0; i < length; i++) if (x[atX + i] !== y[atY + i]) return false;
   return true;

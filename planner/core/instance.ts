@@ -18,6 +18,7 @@ export interface Core {
     old: number,
     now: number,
     pairs: number,
+    first: number,
     count: number,
     verdicts: number,
     queue: number,

@@ -20,6 +20,8 @@ const WIDEST = 2 ** 30;
 /** Memory that is not written to is not there. */
 const MOST_ENTRIES = 2 ** 24;
 const MOST_FIELDS = 2 ** 16;
+/** Pairs of one call: the code that the engine makes first is slow, and better code takes over with the next call. */
+const AT_ONCE = 1024;
 const FEW_ENTRIES = 2 ** 16;
 /** What lining up takes. */
 const SPARE = 4096;
@@ -99,7 +101,12 @@ export function sweep(space: Workspace, old: SweepSide, now: SweepSide, pairs: U
   writeSide(here, now, newAt);
   here.words(pairsAt, pairs.length).set(pairs);
   const { core } = here;
-  const entries = core.sweepPairs(oldAt.words, newAt.words, pairsAt, count, verdictsAt, queueAt, capacity);
+  let entries = 0;
+  for (let first = 0; first < count; first += AT_ONCE) {
+    const some = Math.min(AT_ONCE, count - first);
+    const [end, room] = [queueAt + entries * ENTRY_WORDS * 4, capacity - entries];
+    entries += core.sweepPairs(oldAt.words, newAt.words, pairsAt, first, some, verdictsAt, end, room);
+  }
   for (const [{ single }, at] of [
     [old, oldAt],
     [now, newAt],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The short ways: each says what the long one says, also where a careless condition would let it say something else. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -172,5 +173,42 @@ for (const [define, changed] of [
       [`${changed} modified`],
     );
   });
+
+for (const number of [0, 1020, 1021, 1022, 1023, 1024, 1025, 1199])
+  test(`of more functions than one call of the sweep takes, ${number} is told from the others`, () => {
+    const name = `f${number.toString().padStart(4, '0')}`;
+    const pair = compilePair('many.c', { flags: [`-DPICK=1${name.slice(1)}`] });
+    assert.equal(
+      diffPair(pair).functions.map((one) => one.name),
+      [name],
+    );
+  });
+
+const withClang = spawnSync('clang', ['--version']).status === 0 ? test : test.skip;
+withClang('a table of distances that others take for bytes is a table for the one that uses it', () => {
+  for (const level of ['-O1', '-O2', '-Os']) {
+    const flags = [level];
+    const same = compilePair('shared-table.c', { compiler: 'clang', flags });
+    assert.equal(diffPair(same).functions, []);
+    const pair = compilePair('shared-table.c', { compiler: 'clang', flags, new: ['-DTEXT'] });
+    assert.equal(
+      diffPair(pair).functions.map(({ name }) => name),
+      ['name_of'],
+    );
+  }
+});
+
+test('a label is the same one, asked for once or often', () => {
+  const image = openElf(compilePair('program.c').old, 'program');
+  const often = makeSide(image);
+  for (let i = 0; i < 1000; i++) assert.is(often.labelAt(1), null);
+  let found = 0;
+  for (const address of new Set(image.symbolTable.values)) {
+    const label = makeSide(image).labelAt(address);
+    assert.equal(often.labelAt(address), label);
+    if (label) found++;
+  }
+  assert.ok(found > 10);
+});
 
 test.run();

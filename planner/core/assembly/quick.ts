@@ -10,7 +10,7 @@
  */
 import * as d from './decode';
 import { u8At } from './memory';
-import { MAP0, MAP1, MODRM } from './tables';
+import { IMM_B, IMM_Z, MAP0, MAP1, MODRM } from './tables';
 
 export const MEMORY_FIELD: u32 = 1 << 11;
 export const SEGMENT: u32 = 1 << 20;
@@ -68,9 +68,11 @@ export function quick(at: usize): u32 {
     // a nop loads nothing
     address = byte == 0x1f ? 1 : 0;
   } else {
-    // groups of which some have an immediate, and XOP
-    if ((byte & 0xfe) == 0xf6 || byte == 0x8f) return 0;
+    // XOP
+    if (byte == 0x8f) return 0;
     follows = u8At(MAP0 + byte);
+    // of this group test alone has an immediate
+    if ((byte & 0xfe) == 0xf6 && (u8At(p) & 0x30) == 0) follows = byte == 0xf6 ? MODRM | IMM_B : MODRM | IMM_Z;
     if (byte == 0xc7 && u8At(p) == 0xf8) return 0;
     address = byte == 0x8d ? 1 : 0;
   }

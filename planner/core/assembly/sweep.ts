@@ -43,13 +43,15 @@ const ABSOLUTE: u32 = 4;
 const ENTRY_BYTES: usize = 12;
 
 /**
- * Walks `count` pairs (old address, old size, new address, new size), writes a verdict byte for each, and gives the number of entries in
- * the queue. A function whose references have no room among `capacity` entries is left to be looked at closely.
+ * Walks `count` pairs (old address, old size, new address, new size) from the one with the number `first` on, writes a verdict byte for
+ * each, and gives the number of entries in the queue. A function whose references have no room among `capacity` entries is left to be
+ * looked at closely.
  */
 export function sweepPairs(
   old: usize,
   now: usize,
   pairs: usize,
+  first: i32,
   count: i32,
   verdicts: usize,
   queue: usize,
@@ -57,8 +59,8 @@ export function sweepPairs(
 ): i32 {
   let to = queue;
   queueEnd = queue + <usize>capacity * ENTRY_BYTES;
-  let pair = pairs;
-  for (let i: i32 = 0; i < count; i++) {
+  let pair = pairs + (<usize>first << 4);
+  for (let i = first; i < first + count; i++) {
     const begin = to;
     const size = u32At(pair + 4);
     let verdict = LOOK_CLOSELY;
