@@ -42,10 +42,12 @@ export function constantSize(side: Side, { address, loaded, width }: Reference):
 export function textAt(side: Side, address: number): Uint8Array | null {
   const bytes = bytesAt(side.image, address, Number.MAX_SAFE_INTEGER);
   if (bytes === null) return null;
+  // linkers write into the file what the loader will add to: the bytes of an address may look like a text
+  const { relocations } = side.image;
+  const filled = (relocations.addresses[relocations.firstFrom(address)] ?? Number.MAX_SAFE_INTEGER) - address;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
-    // linkers write into the file what the loader will add to: the bytes of an address may look like a text
-    if (side.image.relocations.has(address + i)) return null;
+    if (i === filled) return null;
     if (byte === 0) return bytes.subarray(0, i + 1);
     const printable = byte >= 0x20 ? byte !== 0x7f : (byte >= 7 && byte <= 13) || byte === 0x1b;
     if (!printable) return null;

@@ -23,3 +23,17 @@ export function referenceOf(fn: CodeFunction, instruction: Instruction): Referen
   if (kind !== Kind.memory) return { from: fn, address, loaded: false };
   return { from: fn, address, loaded: true, width: operandSize(fn, instruction) ?? 0 };
 }
+
+/** The references of `fn` to `address`. Of the other instructions no object is made. */
+export function referencesTo(fn: CodeFunction, address: number): Reference[] {
+  const { rows } = fn.code;
+  const start = fn.address - fn.section.address;
+  const found: Reference[] = [];
+  // as in instructionAt: the offset, the length, the size of the field, and the distance
+  for (let i = 0, row = 0; row < rows.length; i++, row += INSTRUCTION_WORDS) {
+    const to = fn.address + rows[row]! - start + (rows[row + 1]! & 0xff) + rows[row + 3]!;
+    if (to === address && ((rows[row + 2]! >>> 8) & 0xff) > 0)
+      found.push(referenceOf(fn, instructionAt(rows, i, start)));
+  }
+  return found;
+}

@@ -16,6 +16,7 @@ import { pick } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
 import type { Context } from './context.js';
 import { distanceTableAt } from './distance-tables.js';
+import { referencesTo } from './instructions.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
@@ -108,8 +109,9 @@ class Queue {
     this.#context.known.learn((a, b) => this.#sameContent(a, b, 0));
     for (let i = 0; i < queue.length; i += ENTRY_WORDS) {
       const pair = queue[i + 2]! >>> 2;
-      if (suspect[pair] === FINE && !this.#same(queue[i]!, queue[i + 1]!, WIDTHS[queue[i + 2]! & 3]!, pair))
-        suspect[pair] = LOOK;
+      if (suspect[pair] !== FINE) continue;
+      const [a, b, width] = [queue[i]!, queue[i + 1]!, WIDTHS[queue[i + 2]! & 3]!];
+      if (!this.#same(a, b, width, pair) && !(width > 0 && this.#sameLoads(a, b, pair))) suspect[pair] = LOOK;
     }
     return suspect;
   }
@@ -180,6 +182,14 @@ class Queue {
     return sameReference(this.#context, { from: old, address: a, loaded }, { from: now, address: b, loaded });
   }
 
+  /** What the function, which is in step with the other, loads from there is less than any instruction could, and that is the same. */
+  #sameLoads(a: number, b: number, pair: number): boolean {
+    const [old, now] = this.#context.known.functionPair(pair);
+    return referencesTo(old, a).every((reference) =>
+      sameReference(this.#context, reference, { ...reference, from: now, address: b }),
+    );
+  }
+
   /** Constants without relocations, equal up to where the next thing begins, and if they are texts up to their ends. */
   #sameContent(a: number, b: number, width: number): boolean {
     const old = this.#old.constantAt(a);
@@ -205,10 +215,15 @@ class Queue {
   /** Jump tables whose entries lead to the same offsets of the function itself, which is in step with the other. */
   #sameTable(a: number, b: number, fn: CodeFunction, other: CodeFunction): boolean {
     if (fn.parent !== null || fn.parts.length > 0 || other.parent !== null || other.parts.length > 0) return false;
-    const room = Math.min(this.#context.before.nextStart(a) - a, this.#context.after.nextStart(b) - b);
+    const { before, after } = this.#context;
+    const old = this.#old.constantAt(a);
+    const now = this.#now.constantAt(b);
+    if (old === null || now === null) return false;
+    const [x, y] = [a - old.address, b - now.address];
+    const room = Math.min(before.nextStart(a) - a, after.nextStart(b) - b, old.bytes.length - x, now.bytes.length - y);
     for (let at = 0; at + 4 <= room; at += 4) {
-      const to = this.#old.entryAt(a, at) - fn.address;
-      const otherTo = this.#now.entryAt(b, at) - other.address;
+      const to = a + distanceAt(old.bytes, x + at) - fn.address;
+      const otherTo = b + distanceAt(now.bytes, y + at) - other.address;
       const inside = to >= 0 && to <= fn.size;
       if (inside !== (otherTo >= 0 && otherTo <= other.size)) return false;
       if (!inside) return at > 0;
@@ -314,10 +329,12 @@ class Reader {
     if (section === null) return -1;
     const at = table - section.address + offset;
     if (at + 4 > section.bytes.length) return -1;
-    const { bytes } = section;
-    return table + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
+    return table + distanceAt(section.bytes, at);
   }
 }
+
+const distanceAt = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 
 /** How thread-local storage is laid out. */
 function threadLocals({ sections, symbolTable }: ElfImage): string {

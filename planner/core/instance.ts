@@ -23,6 +23,7 @@ export interface Core {
     verdicts: number,
     queue: number,
     capacity: number,
+    known: number,
   ): number;
   findFields(
     code: number,

@@ -61,8 +61,10 @@ export class NameTable {
     return found === NONE ? -1 : found;
   }
 
-  #makeRoom(names: number): void {
-    if (names <= this.#room) return;
+  #makeRoom(needed: number): void {
+    if (needed <= this.#room) return;
+    // a second table as long as the first is expected
+    const names = this.#room === 0 ? needed * 2 : needed;
     const slots = 2 ** Math.ceil(Math.log2(names * 2 + 2));
     const slotsAt = this.#space.take(slots * 4);
     const rowsAt = this.#space.take(names * ROW_WORDS * 4);

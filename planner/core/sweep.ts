@@ -23,6 +23,9 @@ const MOST_FIELDS = 2 ** 16;
 /** Pairs of one call: the code that the engine makes first is slow, and better code takes over with the next call. */
 const AT_ONCE = 1024;
 const FEW_ENTRIES = 2 ** 16;
+/** Pairs of targets that the core remembers. */
+const KNOWN = 2 ** 14;
+const PAIR_OF_TARGETS = 8;
 /** What lining up takes. */
 const SPARE = 4096;
 
@@ -91,12 +94,13 @@ export function sweep(space: Workspace, old: SweepSide, now: SweepSide, pairs: U
   const count = pairs.length / PAIR_WORDS;
   const capacity = Math.min((codeBytes(old) >>> 3) + FEW_ENTRIES, MOST_ENTRIES);
   const need = [old, now].reduce((sum, side) => sum + roomFor(space, side), 0);
-  const room = need + pairs.byteLength + count + capacity * ENTRY_WORDS * 4 + SPARE;
+  const room = need + pairs.byteLength + count + capacity * ENTRY_WORDS * 4 + KNOWN * PAIR_OF_TARGETS + SPARE;
   const here = space.hasRoomFor(room) ? space : Workspace.empty();
   const [oldAt, newAt] = [placeSide(here, old), placeSide(here, now)];
   const pairsAt = here.take(pairs.byteLength);
   const verdictsAt = here.take(count);
   const queueAt = here.take(capacity * ENTRY_WORDS * 4);
+  const knownAt = here.take(KNOWN * PAIR_OF_TARGETS);
   writeSide(here, old, oldAt);
   writeSide(here, now, newAt);
   here.words(pairsAt, pairs.length).set(pairs);
@@ -105,7 +109,7 @@ export function sweep(space: Workspace, old: SweepSide, now: SweepSide, pairs: U
   for (let first = 0; first < count; first += AT_ONCE) {
     const some = Math.min(AT_ONCE, count - first);
     const [end, room] = [queueAt + entries * ENTRY_WORDS * 4, capacity - entries];
-    entries += core.sweepPairs(oldAt.words, newAt.words, pairsAt, first, some, verdictsAt, end, room);
+    entries += core.sweepPairs(oldAt.words, newAt.words, pairsAt, first, some, verdictsAt, end, room, knownAt);
   }
   for (const [{ single }, at] of [
     [old, oldAt],

@@ -49,6 +49,7 @@ export class SymbolTable {
   readonly strings: Uint8Array;
   /** Indices of STT_FILE symbols, ascending. */
   readonly #files: number[] = [];
+  #lastFile: { readonly symbol: number; readonly name: string | null } = { symbol: -1, name: null };
   #all: ElfSymbol[] | null = null;
 
   constructor(file: string, table: Section | null, strings: Uint8Array) {
@@ -101,7 +102,11 @@ export class SymbolTable {
   sourceFile(index: number): string | null {
     if (this.infos[index]! >> 4 !== STB_LOCAL) return null;
     const after = firstWhere(this.#files.length, (i) => this.#files[i]! > index);
-    return after === 0 ? null : this.name(this.#files[after - 1]!) || null;
+    if (after === 0) return null;
+    const file = this.#files[after - 1]!;
+    // asked for many symbols of one file in a row
+    if (this.#lastFile.symbol !== file) this.#lastFile = { symbol: file, name: this.name(file) || null };
+    return this.#lastFile.name;
   }
 
   at(index: number): ElfSymbol {

@@ -95,6 +95,27 @@ test('equal names have equal numbers, wherever they begin and end', () => {
   assert.is(table.find('abcde'), seen.get('abcde'));
 });
 
+test('names in the order of another table have its numbers, and what lies between has its own', () => {
+  const next = numbers(11);
+  for (let round = 0; round < 200; round++) {
+    const table = new NameTable(Workspace.empty());
+    const known = new Map<string, number>();
+    let names = Array.from({ length: 40 }, () => 'ab'.repeat(20).slice(next(3), 3 + next(35)));
+    for (let build = 0; build < 3; build++) {
+      // the last text may end with the table
+      const text = Buffer.from(names.join('\0') + (next(2) === 0 ? '\0' : ''));
+      const offsets = Uint32Array.from(names, (_, i) => names.slice(0, i).join('').length + i);
+      table.numbersOf(text, offsets).forEach((id, i) => {
+        assert.is(id, known.get(names[i]!) ?? known.size, names[i]);
+        known.set(names[i]!, id);
+      });
+      names = names.flatMap((name) => [[name], [name], [name, `${name}a`], [], [name.slice(1)]][next(5)]!);
+    }
+    for (const [name, id] of known) assert.is(table.find(name), id);
+    assert.is(table.count, known.size);
+  }
+});
+
 test('fields that lead to an address are found at every place, and none besides', () => {
   const next = numbers(5);
   for (const size of [3, 4, 19, 20, 21, 64, 257]) {

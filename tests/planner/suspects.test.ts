@@ -34,6 +34,16 @@ test('where nothing but addresses differs, nearly nothing is suspect', () => {
   assert.ok(share > 0.8, `${share}`);
 });
 
+test('who loads a number is no suspect because another number lies behind it', () => {
+  const flags = ['-fno-inline', '-fno-ipa-icf'];
+  const { old, new: now } = compilePair('shared-constants.c', { flags, new: ['-DNUMBER'] });
+  const { suspects } = makeContext(openElf(old, 'old'), openElf(now, 'new'));
+  assert.equal(
+    suspects.map(({ name }) => name),
+    ['times_c'],
+  );
+});
+
 const withCorpus = hasCorpus('memcached') ? test : test.skip;
 withCorpus('nearly nothing is suspect in a real fix, and nothing that differs is spared', () => {
   const share = sparedShare(corpusPair('memcached', '007'));

@@ -8,7 +8,7 @@
  *   8 rows by number: hash, address of the text, its length, whether there is a dot in it
  *  12 how many numbers there are
  */
-import { multiply, put32, u8At, u32At } from './memory';
+import { differing, multiply, put32, u8At, u32At } from './memory';
 
 const ROW_BYTES: usize = 16;
 const START: u32 = 0x811c9dc5;
@@ -16,13 +16,31 @@ const PRIME: u32 = 0x9e3779b1;
 const DOT: u32 = 0x2e;
 const NONE: u32 = 0xffffffff;
 
-/** In `words` the offset of each name in the texts becomes its number; `size` bytes of text at `texts`, and a zero behind the last. */
+/**
+ * In `words` the offset of each name in the texts becomes its number; `size` bytes of text at `texts`, and a zero behind the last.
+ *
+ * Another build of a program names the same things in the same order: the number behind the last one is tried first.
+ */
 export function numberNames(table: usize, texts: usize, size: u32, words: usize, count: i32): void {
+  let number: u32 = 0;
   for (let i: i32 = 0; i < count; i++) {
     const at: usize = words + (<usize>i << 2);
     const offset = u32At(at);
-    put32(at, numberOf(table, texts + offset, offset < size ? size - offset : 0, true));
+    const room: u32 = offset < size ? size - offset : 0;
+    number = isNumber(table, number + 1, texts + offset, room)
+      ? number + 1
+      : numberOf(table, texts + offset, room, true);
+    put32(at, number);
   }
+}
+
+/** Whether the text at `text`, which ends within `size` bytes or with them, has that number. */
+function isNumber(table: usize, number: u32, text: usize, size: u32): bool {
+  if (number >= u32At(table + 12)) return false;
+  const row: usize = u32At(table + 8) + <usize>number * ROW_BYTES;
+  const length = u32At(row + 8);
+  if (length > size || (length < size && u8At(text + length) != 0)) return false;
+  return sameText(u32At(row + 4), text, length);
 }
 
 /** The number of the text at `text`, at most `size` bytes; 0xffffffff if it has none. */
@@ -105,6 +123,7 @@ function following(table: usize, slot: usize): usize {
 
 function sameText(a: usize, b: usize, length: u32): bool {
   let i: u32 = 0;
+  for (; i + 16 <= length; i += 16) if (differing(a + i, b + i) != 0) return false;
   for (; i + 4 <= length; i += 4) if (u32At(a + i) != u32At(b + i)) return false;
   for (; i < length; i++) if (u8At(a + i) != u8At(b + i)) return false;
   return true;

@@ -20,7 +20,7 @@
  */
 import { field } from './batch';
 import * as d from './decode';
-import { differing, holdsAny, i32At, put8, put32, u32At } from './memory';
+import { differing, holdsAny, i32At, multiply, put8, put32, u32At } from './memory';
 import { MEMORY_FIELD, SEGMENT, wordAt } from './quick';
 
 const BLOCK_SHIFT: u32 = 6;
@@ -45,7 +45,7 @@ const ENTRY_BYTES: usize = 12;
 /**
  * Walks `count` pairs (old address, old size, new address, new size) from the one with the number `first` on, writes a verdict byte for
  * each, and gives the number of entries in the queue. A function whose references have no room among `capacity` entries is left to be
- * looked at closely.
+ * looked at closely. `known`: room for KNOWN pairs of targets, all zero before the first pair.
  */
 export function sweepPairs(
   old: usize,
@@ -56,8 +56,10 @@ export function sweepPairs(
   verdicts: usize,
   queue: usize,
   capacity: i32,
+  known: usize,
 ): i32 {
   let to = queue;
+  knownPairs = known;
   queueEnd = queue + <usize>capacity * ENTRY_BYTES;
   let pair = pairs + (<usize>first << 4);
   for (let i = first; i < first + count; i++) {
@@ -92,6 +94,10 @@ export function listTargets(side: usize, ranges: usize, count: i32): void {
 let walked: u32 = 0;
 let queueEnd: usize = 0;
 
+/** Pairs of targets that were the same lately, and are marked: most references are to what many refer to. By a hash of the old one. */
+let knownPairs: usize = 0;
+const KNOWN_BITS: u32 = 14;
+
 /** Gives the queue's new end. */
 function walk(old: usize, now: usize, a: u32, b: u32, size: u32, pair: u32, queue: usize): usize {
   const low = u32At(old + 4);
@@ -124,17 +130,23 @@ function walk(old: usize, now: usize, a: u32, b: u32, size: u32, pair: u32, queu
       if (oldOffset != newOffset || oldOffset < 0 || oldOffset >= <i32>size) {
         const target: u32 = <u32>(<i32>a + oldOffset);
         const other: u32 = <u32>(<i32>b + newOffset);
-        markOne(old, target);
-        markOne(now, other);
-        if (!same(old, now, target, other)) {
-          if (to == queueEnd) {
-            walked = LOOK_CLOSELY;
-            return queue;
+        const known: usize = knownPairs + <usize>((multiply(target, 0x9e3779b1) >>> (32 - KNOWN_BITS)) << 3);
+        if (u32At(known) != target || u32At(known + 4) != other || target == 0) {
+          markOne(old, target);
+          markOne(now, other);
+          if (same(old, now, target, other)) {
+            put32(known, target);
+            put32(known + 4, other);
+          } else {
+            if (to == queueEnd) {
+              walked = LOOK_CLOSELY;
+              return queue;
+            }
+            put32(to, target);
+            put32(to + 4, other);
+            put32(to + 8, (pair << 2) | ((word & MEMORY_FIELD) != 0 ? widthClass(p, end) : 0));
+            to += ENTRY_BYTES;
           }
-          put32(to, target);
-          put32(to + 4, other);
-          put32(to + 8, (pair << 2) | ((word & MEMORY_FIELD) != 0 ? widthClass(p, end) : 0));
-          to += ENTRY_BYTES;
         }
       }
     } else if (word >= LONG) {
