@@ -4,7 +4,7 @@
  *
  * Functions and writable objects are the same if they are paired, whatever became of them: an old address goes on to work.
  * Constants are the same if their content is. An address that is both the end of one object and the start of the next
- * is taken either way.
+ * is taken either way; the borders of a linker's list are the same whatever is in it (rules/list-changed.ts).
  */
 import { bytesAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
@@ -14,6 +14,7 @@ import type { DataObject } from '../match/objects.js';
 import { constantBytes, jumpTableAt } from './constants.js';
 import type { Context } from './context.js';
 import { distanceTableAt } from './distance-tables.js';
+import { borderAt } from './lists.js';
 import { type Referent, referentAt } from './referent.js';
 import { type Side, uses } from './side.js';
 
@@ -29,6 +30,9 @@ export interface Reference {
 
 export function sameReference(context: Context, a: Reference, b: Reference): boolean {
   const { before, after } = context;
+  const border = borderAt(before, a.from, a.address);
+  if (border !== borderAt(after, b.from, b.address)) return false;
+  if (border !== null) return true;
   const old = referentAt(before, a.address);
   const now = referentAt(after, b.address);
   if (sameReferent(context, old, now, a, b)) return true;

@@ -5,7 +5,7 @@
  */
 import { bytesAt, type ElfImage, importAt, importName, importOf, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
-import { isCode, isConstant, isLinkage, isWritable, type Section } from '../elf/sections.js';
+import { isCode, isConstant, isLinkage, isUnwinding, isWritable, type Section } from '../elf/sections.js';
 import { viewOf } from '../elf/symbols.js';
 import { threadVariables, variableAt, variableKey } from '../elf/thread-local.js';
 import type { CodeFunction } from '../match/functions.js';
@@ -53,7 +53,7 @@ export function referentAt(side: Side, address: number): Referent {
   } else if (section !== null && isLinkage(section)) {
     const found = slotAt(side, address);
     if (found) return found;
-  } else {
+  } else if (section === null || !isUnwinding(section)) {
     const object = side.objectAt(address);
     if (object) return { kind: 'object', object, offset: address - object.address };
     if (section !== null && section.bytes.length > 0 && (isConstant(section) || isUnnamed(side, section, address)))

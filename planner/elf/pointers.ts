@@ -11,8 +11,10 @@ import { isCode, isLoaded, type Section } from './sections.js';
 import { type ElfSymbol, viewOf } from './symbols.js';
 
 const WORD = 8;
-/** What programs keep addresses in. The rest of what is loaded is the loader's or the unwinder's. */
-const HOMES = /^\.(rodata|data|got$|init_array|fini_array|preinit_array)/;
+/** Programs may keep addresses in any section with content; these are the loader's, the linker's or the unwinder's. */
+const NO_HOMES = /^\.(got\.plt|interp|note|gnu\.|hash|dyn|rela?\.|eh_frame|gcc_except_table|tdata|tm_clone_table)/;
+/** SHT_PROGBITS and the arrays of constructors. */
+const CONTENT: readonly number[] = [1, 14, 15, 16];
 
 /** `kept`: the relocations that --emit-relocs kept, by section number; a section that is not among them has none. */
 export function pointersIn(
@@ -39,7 +41,11 @@ export function pointersIn(
 }
 
 const isHome = (section: Section): boolean =>
-  isLoaded(section) && !isCode(section) && section.bytes.length > 0 && HOMES.test(section.name);
+  isLoaded(section) &&
+  !isCode(section) &&
+  section.bytes.length > 0 &&
+  CONTENT.includes(section.type) &&
+  !NO_HOMES.test(section.name);
 
 function guessed({ address, bytes }: Section, isAddress: (value: number) => boolean): Relocation[] {
   const view = viewOf(bytes);

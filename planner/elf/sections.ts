@@ -42,6 +42,9 @@ export const isTlsBss = (section: Section): boolean => isThreadLocal(section) &&
 /** Made by the linker and filled in by the loader: no program's data. */
 export const isLinkage = (section: Section): boolean =>
   /^\.(got|got\.plt|dynamic|i?plt.*|init_array|fini_array)$/.test(section.name);
+/** How to unwind: made by the linker, about code and not for it. */
+export const isUnwinding = (section: Section): boolean =>
+  /^\.(eh_frame|eh_frame_hdr|gcc_except_table)\b/.test(section.name);
 export const isRelro = (section: Section): boolean => section.name.startsWith('.data.rel.ro');
 /** Constant once the program runs: read-only, or made so after relocation. */
 export const isConstant = (section: Section): boolean =>

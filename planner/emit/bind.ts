@@ -7,6 +7,7 @@
  */
 import { jumpTableAt } from '../compare/constants.js';
 import { distanceTableAt } from '../compare/distance-tables.js';
+import { borderAt } from '../compare/lists.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
 import { R_X86_64 } from '../elf/relocations.js';
@@ -69,6 +70,13 @@ export class Binder {
   /** What to relocate against, or null after a refusal. */
   bind(reference: Reference, place: Place): Binding | null {
     const { before, after } = this.plan.context;
+    const border = borderAt(after, reference.from, reference.address);
+    if (border !== null) {
+      const label = before.labelNamed(border);
+      return label
+        ? this.builder.inTarget(border, label.value, 0)
+        : this.#unresolved({ kind: 'label', name: border }, place);
+    }
     const referent = referentAt(after, reference.address);
     const ended = reference.loaded || place.direct ? null : after.objectBefore(reference.address);
     if (ended !== null && place.fn !== null) {

@@ -8,6 +8,7 @@ import { entry } from './entry.js';
 import { importLibrary } from './import.js';
 import { layoutChanged } from './layout/layout-changed.js';
 import { lineOnly } from './line-only.js';
+import { listChanged } from './list-changed.js';
 import { overlap } from './overlap.js';
 import type { Judged, Rule, RuleFinding } from './rule.js';
 import { signature } from './signature.js';
@@ -20,6 +21,7 @@ const rules: readonly Rule[] = [
   layoutChanged,
   signature,
   dataChanged,
+  listChanged,
   startUp,
   codeShape,
   entry,
@@ -38,6 +40,7 @@ export const ALLOWABLE: readonly string[] = [
   'INIT_CHANGED',
   'LAYOUT_CHANGED',
   'LIBRARY_NEW',
+  'LIST_CHANGED',
   'PRODUCER_DIFFERS',
   'SIGNATURE_CHANGED',
 ];
