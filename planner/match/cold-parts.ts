@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** Which functions are `.cold` parts, and of which: by name and source file. Few names are decoded for it. */
 import type { NameIds } from '../elf/name-ids.js';
-import { firstWhere, STB_LOCAL, type SymbolTable } from '../elf/symbols.js';
+import { STB_LOCAL, type SymbolTable } from '../elf/symbols.js';
+import { isMentioned, positionsOf } from './mentions.js';
 import type { Columns } from './things.js';
 
 /** By indices. */
@@ -48,21 +49,4 @@ export function coldParts(table: SymbolTable, { symbols, aliases }: Columns, nam
     else parts.set(found, [part]);
   }
   return { parents, parts };
-}
-
-/** Whether the name of `symbol` goes on over one of the places. */
-function isMentioned({ nameOffsets, strings }: SymbolTable, symbol: number, places: readonly number[]): boolean {
-  const start = nameOffsets[symbol]!;
-  const next = places[firstWhere(places.length, (i) => places[i]! >= start)];
-  if (next === undefined) return false;
-  const end = strings.indexOf(0, start);
-  return end < 0 || next < end;
-}
-
-/** Where a word is in a string table, ascending. */
-function positionsOf(strings: Uint8Array, word: string): number[] {
-  const text = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength);
-  const found: number[] = [];
-  for (let at = text.indexOf(word, 0, 'latin1'); at >= 0; at = text.indexOf(word, at + 1, 'latin1')) found.push(at);
-  return found;
 }

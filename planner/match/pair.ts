@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Pairs what has names: by name, then by name and source file, then, for what compilers number (`.constprop.0`, `.isra.1`,
- * `count.2`), by the name without its numbers, taking equal content first and order after that. Last come names that differ in
+ * `count.2`, lambdas), by the name without its numbers, taking equal content first and order after that. Last come names that differ in
  * a number anywhere (`check_120` made with `__LINE__`), if their content is equal.
  *
  * A pair is a claim that both are the same thing, not that they are equal.
@@ -99,12 +99,16 @@ export function pairNamed<T extends Named>(
     return [...table.values()].filter(({ before, after }) => before.length > 0 && after.length > 0);
   };
 
-  const numbered = (name: string) => plainName(name) !== name;
   for (const { before, after } of groups(({ name }) => name))
-    if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
+    if (before.length === 1 && after.length === 1 && !isNumbered(before[0]!.name)) join(before[0]!, after[0]!);
   for (const { before, after } of groups(({ name, file }) => `${file}\0${name}`))
-    if (before.length === 1 && after.length === 1 && !numbered(before[0]!.name)) join(before[0]!, after[0]!);
+    if (before.length === 1 && after.length === 1 && !isNumbered(before[0]!.name)) join(before[0]!, after[0]!);
   for (const { before, after } of groups(({ name, file }) => `${file}\0${plainName(name)}`)) {
+    if (isClosure(before[0]!.name) && sameNames(before, after)) {
+      const named = new Map(before.map((a) => [a.name, a]));
+      for (const b of after) join(named.get(b.name)!, b);
+      continue;
+    }
     const left = (list: T[], done: Partners<T>) => list.filter((thing) => !done.has(thing));
     // each new one takes the first old one with its key that is left; in one pass, because there may be thousands
     const take = (key: (thing: T) => unknown) => {
@@ -149,10 +153,32 @@ export function pairNamed<T extends Named>(
   return pairing;
 }
 
-/** The name without what the compiler numbers: `f.constprop.0` and `f.isra.0.cold` stay apart, `.0` and `.1` do not. */
+/**
+ * The name without what the compiler numbers: `f.constprop.0` and `f.isra.0.cold` stay apart, `.0` and `.1` do not, and neither do
+ * the closures of one function, nor clang's of one file.
+ */
 export function plainName(name: string): string {
-  return name.replace(/\.\d+(?=\.|$)/g, '');
+  const closure = isClosure(name) ? name.replace(/(Ul\w*?E|\$_)\d+/g, '$1') : name;
+  return closure.replace(/\.\d+(?=\.|$)/g, '');
 }
+
+/** The compiler may have numbered it: of closures the first has no number. */
+export const isNumbered = (name: string): boolean => plainName(name) !== name || isClosure(name);
+
+/** Whether it may be what C++ makes of a lambda, or of something in one: `UlvE0_`, or clang's `$_0`. */
+export const isClosure = (name: string): boolean =>
+  CLOSURES.some((sign) => name.includes(sign)) && name.startsWith('_Z');
+export const CLOSURES = ['Ul', '$_'];
+
+const sameNames = (before: readonly Named[], after: readonly Named[]): boolean => {
+  const [olds, news] = [before, after].map((list) => new Set(list.map(({ name }) => name)));
+  return (
+    olds!.size === before.length &&
+    news!.size === after.length &&
+    [...news!].every((name) => olds!.has(name)) &&
+    olds!.size === news!.size
+  );
+};
 
 /** The name with each number in it as one sign; itself if there is none. */
 const numberless = (name: string): string => name.replace(/\d+/g, '#');

@@ -5,7 +5,8 @@
  */
 import type { NameIds } from '../elf/name-ids.js';
 import type { SymbolTable } from '../elf/symbols.js';
-import { plainName } from './pair.js';
+import { isMentioned, positionsOf } from './mentions.js';
+import { CLOSURES, isNumbered } from './pair.js';
 import type { Columns } from './things.js';
 
 export interface NamedSide {
@@ -23,11 +24,14 @@ export function pairUnique(old: NamedSide, now: NamedSide, names: NameIds): Int3
   const [before, after] = [placesOf(old, names.count), placesOf(now, names.count)];
   const { symbols } = now.things.columns;
   const { nameIds, table } = now;
+  const closures = CLOSURES.flatMap((sign) => positionsOf(table.strings, sign)).sort((a, b) => a - b);
   const pairs = new Int32Array(now.things.length).fill(NONE);
   for (let i = 0; i < pairs.length; i++) {
     const id = nameIds[symbols[i]!]!;
     const found = before[id]!;
-    if (found >= 0 && after[id] === i && !(names.hasDot(id) && isNumbered(table.name(symbols[i]!)))) pairs[i] = found;
+    if (found < 0 || after[id] !== i) continue;
+    const mayBeNumbered = names.hasDot(id) || isMentioned(table, symbols[i]!, closures);
+    if (!(mayBeNumbered && isNumbered(table.name(symbols[i]!)))) pairs[i] = found;
   }
   return pairs;
 }
@@ -42,5 +46,3 @@ function placesOf({ things, nameIds }: NamedSide, names: number): Int32Array {
   }
   return place;
 }
-
-const isNumbered = (name: string): boolean => plainName(name) !== name;

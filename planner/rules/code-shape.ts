@@ -5,6 +5,7 @@
  * IFUNC_CHANGED (a resolver has run already when the process started), and TEXT_RELOCATION (the loader writes into the code).
  */
 import { STT_IFUNC } from '../elf/symbols.js';
+import { isClosure } from '../match/pair.js';
 import type { Judged, RuleFinding } from './rule.js';
 
 export function codeShape({ plan, placed }: Judged): RuleFinding[] {
@@ -18,7 +19,7 @@ export function codeShape({ plan, placed }: Judged): RuleFinding[] {
       add(
         'FUNCTION_AMBIGUOUS',
         now.name,
-        `function ${now.name} is one of several that the compiler numbered, and which old one it is cannot be told; mark the original noclone`,
+        `function ${now.name} is one of several that the compiler numbered, and which old one it is cannot be told; ${isClosure(now.name) ? 'put new lambdas behind the others' : 'mark the original noclone'}`,
       );
   const { relocations } = after.image;
   for (const fn of placed) {
