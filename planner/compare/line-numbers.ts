@@ -15,6 +15,7 @@ import type { ElfImage } from '../elf/image.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Context } from './context.js';
 import { instructionsOf, referenceOf } from './instructions.js';
+import { takesLine } from './line-parameters.js';
 import {
   type FunctionPair,
   isPush,
@@ -55,13 +56,27 @@ export function differOnlyInLines(context: Context, pairs: readonly FunctionPair
   );
 }
 
+interface MovedLine {
+  readonly line: number;
+  readonly shifts: ReadonlySet<number>;
+}
+
+/** Where a number is passed to. */
+interface Argument {
+  readonly key: string;
+  /** A line may be passed there. */
+  readonly reports: boolean;
+  /** The parameter's name says that it is a line. */
+  readonly named: boolean;
+}
+
 class Judge {
   readonly #context: Context;
   readonly #old: LineFinder;
   readonly #new: LineFinder;
   /** What is called and with which register: there it takes a line. */
   readonly #takers = new Set<string>();
-  readonly #moved = new Map<CodeFunction, ReadonlySet<string>>();
+  readonly #moved = new Map<CodeFunction, readonly MovedLine[]>();
 
   constructor(context: Context, old: LineFinder, now: LineFinder) {
     this.#context = context;
@@ -71,14 +86,17 @@ class Judge {
 
   learn(pair: FunctionPair, difference: NumberDifference): void {
     const argument = this.#argument(pair.new, difference);
-    if (argument !== null && this.#isExact(pair, difference)) this.#takers.add(argument.key);
+    if (argument?.reports && this.#isExact(pair, difference)) this.#takers.add(argument.key);
   }
 
   isLine(pair: FunctionPair, difference: NumberDifference): boolean {
     const argument = this.#argument(pair.new, difference);
     if (argument !== null && !argument.reports) return false;
     if (this.#isExact(pair, difference) || this.#isInlined(pair, difference)) return true;
-    if (!difference.named && (argument === null || !this.#takers.has(argument.key))) return false;
+    const taken = argument !== null && (argument.named || this.#takers.has(argument.key));
+    if (!difference.named && !taken) return false;
+    // what takes it may have been inlined in part, and its line is that of the call
+    if (taken && this.#areMoved(pair, difference)) return true;
     return difference.numbers.every(([old, now]) =>
       this.#places(pair, difference).some(
         ([x, y]) => now - old === y.line - x.line && Math.abs(old - x.line) <= MACRO_HEIGHT,
@@ -97,12 +115,23 @@ class Judge {
    * The instruction belongs to a function of another file that was inlined with the line as its argument, and the numbers are a
    * line of the caller, in both files at the same instruction.
    */
-  #isInlined({ old, new: now }: FunctionPair, { old: x, numbers }: NumberDifference): boolean {
+  #isInlined(pair: FunctionPair, difference: NumberDifference): boolean {
+    const { old } = pair;
+    const { old: x } = difference;
     const home = this.#home(unitOf(old));
     const own = this.#old(old.address + x.offset);
     if (home === undefined || own.length === 0 || own.some(({ file }) => file === home)) return false;
+    return this.#areMoved(pair, difference);
+  }
+
+  /** The numbers are lines of the function, and moved as those around them did. */
+  #areMoved({ old, new: now }: FunctionPair, { numbers }: NumberDifference): boolean {
     const moved = this.#movedLines(unitOf(old), unitOf(now));
-    return numbers.every(([before, after]) => moved.has(`${before} ${after}`));
+    return numbers.every(([before, after]) => {
+      const above = moved.findIndex(({ line }) => line >= before);
+      const below = moved[above]?.line === before ? above : above - 1;
+      return [moved[below], moved[above]].every((place) => place?.shifts.has(after - before) ?? false);
+    });
   }
 
   /** The file that a function is defined in. */
@@ -110,11 +139,11 @@ class Judge {
     return this.#old(unit.address)[0]?.file;
   }
 
-  /** "old new" for every line of a function's own file that one and the same instruction has in the two files. */
-  #movedLines(old: CodeFunction, now: CodeFunction): ReadonlySet<string> {
+  /** For every line of a function's own file by how much one and the same instruction's moved; in their order. */
+  #movedLines(old: CodeFunction, now: CodeFunction): readonly MovedLine[] {
     const known = this.#moved.get(old);
     if (known !== undefined) return known;
-    const moved = new Set<string>();
+    const moved = new Map<number, Set<number>>();
     const home = this.#home(old);
     for (const part of [old, ...old.parts]) {
       const other = part === old ? now : this.#context.functions.newOf.get(part);
@@ -122,12 +151,16 @@ class Judge {
       if (other === undefined || olds.length !== news.length) continue;
       olds.forEach(({ offset }, i) => {
         const after = this.#new(other.address + news[i]!.offset);
-        for (const { file, line } of this.#old(part.address + offset))
-          if (file === home) for (const n of after) if (n.file === home) moved.add(`${line} ${n.line}`);
+        for (const { file, line } of this.#old(part.address + offset)) {
+          if (file !== home) continue;
+          const shifts = moved.get(line) ?? new Set();
+          for (const n of after) if (n.file === home) moved.set(line, shifts.add(n.line - line));
+        }
       });
     }
-    this.#moved.set(old, moved);
-    return moved;
+    const sorted = [...moved].sort(([a], [b]) => a - b).map(([line, shifts]) => ({ line, shifts }));
+    this.#moved.set(old, sorted);
+    return sorted;
   }
 
   #places({ old: a, new: b }: FunctionPair, { old: x, new: y }: NumberDifference): [SourceLine, SourceLine][] {
@@ -137,7 +170,7 @@ class Judge {
   }
 
   /** The call that a register filled with a number is passed to, if it is one of the next instructions. */
-  #argument(fn: CodeFunction, { index, new: move }: NumberDifference): { key: string; reports: boolean } | null {
+  #argument(fn: CodeFunction, { index, new: move }: NumberDifference): Argument | null {
     if (isPush(move) || move.kind === Kind.address || move.kind === Kind.memory) return null;
     const register = targetRegister(fn, move);
     if (register === null) return null;
@@ -152,7 +185,10 @@ class Judge {
       } else if (instruction.kind === Kind.call || (instruction.kind === Kind.jump && !inside)) {
         const referent = referentAt(this.#context.after, address);
         const name = describe(referent);
-        return { key: `${name} ${register}`, reports: !name.includes('@GLIBC_') || REPORTS.test(name) };
+        const called = referent.kind === 'function' && referent.offset === 0 ? referent.fn : null;
+        const named = called && takesLine(this.#context.after.image, called, register);
+        const reports = named ?? (!name.includes('@GLIBC_') || REPORTS.test(name));
+        return { key: `${name} ${register}`, reports, named: named === true };
       } else if (isBranch(instruction.kind)) return null;
       else i++;
     }

@@ -31,13 +31,14 @@ for (const [shift, ...flags] of [
     assert.equal(result.functions, []);
     assert.equal(result.refusals, []);
     assert.is(result.differs, false);
-    for (const name of ['in_register', 'on_stack', 'in_memory', 'in_text', 'in_header', 'over_lines'])
+    for (const name of ['in_register', 'on_stack', 'in_memory', 'in_text', 'in_header', 'over_lines', 'in_own_inline'])
       assert.ok(result.notes.includes(name), name);
   });
 
 const traps: readonly [string, string, number][] = [
   ['a size that grows by exactly the lines that were added', '-DTRAP', 1024],
   ['a line given to malloc', '-DSIZE', 1024],
+  ['a line given for a size by another name', '-DSIZED', 1024],
   ['a number that grows by exactly the one line that was added', '-DPLAIN', 1],
   ['a result that grows by exactly the one line that was added', '-DRESULT', 1],
   ['a stored number that grows by exactly the lines that were added', '-DSTORE', 1024],
