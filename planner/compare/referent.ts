@@ -23,13 +23,13 @@ export type Referent =
   /** A GOT slot that holds an address of this object. */
   | { readonly kind: 'pointer'; readonly address: number; readonly to: number }
   /**
-   * A GOT slot with a variable's distance from the thread pointer, or a pair of slots with a module and a distance in its block.
-   * Null is the block as a whole.
+   * A GOT slot with a variable's distance from the thread pointer, or a pair of slots with a module and a distance in its block, or with
+   * a function that gives the distance and what it is asked. Null is the block as a whole.
    */
   | {
       readonly kind: 'tls';
       readonly address: number;
-      readonly model: 'distance' | 'pair';
+      readonly model: 'distance' | 'pair' | 'descriptor';
       readonly variable: string | null;
     }
   /** Unnamed and constant: known by content. */
@@ -83,6 +83,10 @@ function slotAt(side: Side, address: number): Referent | null {
   if (type === R_X86_64.relative) return isSlot(side, addend) ? null : { kind: 'pointer', address, to: addend };
   if (type === R_X86_64.tpoff64)
     return { kind: 'tls', address, model: 'distance', variable: variableName(image, symbol, addend) };
+  if (type === R_X86_64.tlsdesc) {
+    const whole = symbol === 0 && addend === 0;
+    return { kind: 'tls', address, model: 'descriptor', variable: whole ? null : variableName(image, symbol, addend) };
+  }
   if (type !== R_X86_64.dtpmod64) return null;
   // of a local variable the linker knows the distance itself
   const bytes = bytesAt(image, address + 8, 8);

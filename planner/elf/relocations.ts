@@ -20,6 +20,7 @@ export const R_X86_64 = {
   dtpmod64: 16,
   dtpoff64: 17,
   tpoff64: 18,
+  tlsdesc: 36,
   irelative: 37,
   gotpcrelx: 41,
   rexGotpcrelx: 42,

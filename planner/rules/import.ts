@@ -9,9 +9,13 @@ import { importName } from '../elf/image.js';
 import { libraryOf, neededLibraries } from '../elf/libraries.js';
 import type { Judged, RuleFinding } from './rule.js';
 
+/** Libraries that are linked with others, wherever they come from. */
+const BRINGS: readonly (readonly [string, readonly string[]])[] = [['libstdc++.so.6', ['libgcc_s.so.1', 'libm.so.6']]];
+
 export function importLibrary({ plan, imports }: Judged): RuleFinding[] {
   const { before, after } = plan.context;
   const known = new Set(neededLibraries(before.image.sections));
+  for (const [library, others] of BRINGS) if (known.has(library)) for (const other of others) known.add(other);
   const added = neededLibraries(after.image.sections).filter((library) => !known.has(library));
   if (added.length === 0) return [];
   const old = new Set(before.image.dynamicSymbols.map(({ name }) => name));

@@ -22,8 +22,10 @@ export function threadLocal({ plan, placed }: Judged): RuleFinding[] {
   const isNew = (one: ThreadVariable): boolean => !offsets.has(variableKey(one));
   if (oldSize === newSize && news.every((one) => !isNew(one) && !moved(one))) return [];
   const findings: RuleFinding[] = [];
-  const add = (code: string, symbol: string, message: string) =>
-    findings.push({ code, symbol, message, allowable: false });
+  const add = (code: string, symbol: string, message: string) => {
+    if (!findings.some((known) => known.message === message))
+      findings.push({ code, symbol, message, allowable: false });
+  };
   for (const fn of placed)
     for (const instruction of instructionsOf(fn)) {
       const access = accessOf(fn, instruction);
@@ -46,4 +48,4 @@ export const newVariable = (fn: CodeFunction | null, name: string): string =>
 
 /** The block of this object as a whole: distances in it follow in the code, where nothing tells them from numbers. */
 const isModule = (referent: ReturnType<typeof referentAt>): boolean =>
-  referent.kind === 'tls' && referent.model === 'pair' && referent.variable === null;
+  referent.kind === 'tls' && referent.model !== 'distance' && referent.variable === null;

@@ -70,6 +70,14 @@ for (const level of ['-O2', '-O3'])
     );
   });
 
+test('a thread-local variable is told by its descriptor', () => {
+  const flags = ['-fPIC', '-shared', '-fvisibility=hidden', '-mtls-dialect=gnu2'];
+  const result = diffPair(compilePair('exact.c', { flags, new: ['-DSHIFT', '-DCHANGE=LOCAL'] }));
+  assert.equal(result.refusals, []);
+  const modified = result.functions.filter(({ change }) => change === 'modified').map(({ name }) => name);
+  assert.equal(modified, ['local']);
+});
+
 test('the size of a branch, padding, and data in code are no change', () => {
   assert.equal(functionsOf('gcc', 'relaxed.c', [], []), []);
 });

@@ -39,6 +39,7 @@ export const rows: readonly Row[] = [
   row('a typedef of another name', 'layout.c', '-DRENAME'),
   row('a static member', 'layout.cpp', '-DSTATIC'),
   row('a member function that is not virtual', 'layout.cpp', '-DPLAIN'),
+  row('a fix with line numbers alone', 'layout.c', '-g1 -DMEMBER', 'LAYOUT_UNCHECKED make'),
   row('a fix without debugging information', 'layout.c', '-g0 -DSLOT', 'LAYOUT_UNCHECKED null'),
 
   row('another initial value', 'refuse-data.c', '-DVALUE', 'DATA_CHANGED limit'),
@@ -100,6 +101,7 @@ export const rows: readonly Row[] = [
     '-DMATH -Wl,--no-as-needed -lm',
     'CALLS_NEW work',
   ),
+  row('unwinding by what the C++ library brings along', 'brought.cpp', '', 'CALLS_NEW _Z4workPKc'),
   row('a new choice by a resolver', 'carry.c', '-DIFUNC', 'IFUNC_NEW work', 'CALLS_NEW work'),
   row('a choice that was there', 'carry.c', '-DIFUNC -DKNOWN'),
   row('a variable with labels of code', 'carry.c', '-DLABELS', 'LABEL_VARIABLE labels.0'),

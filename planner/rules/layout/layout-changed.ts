@@ -51,6 +51,8 @@ export function layoutChanged({ plan, placed }: Judged): RuleFinding[] {
     const unit = oldInfo.unitAt(fn.address);
     if (unit?.dwo) findings.push(unchecked(fn.name, `the debugging information of ${fn.name} is in ${unit.dwo}`));
     else if (unit === null) findings.push(unchecked(fn.name, `nothing describes ${fn.name}`));
+    else if (!hasTypes(oldInfo, unit))
+      findings.push(unchecked(fn.name, `the debugging information of ${fn.name} has no types, as with -g1`));
   }
   for (const [name, [olds, news]] of typesInBoth(old, now)) {
     const finding = judgeType(name, old, olds, now, news);
@@ -66,6 +68,12 @@ const unchecked = (symbol: string | null, why: string): RuleFinding => ({
   allowable: true,
   noteOnly: true,
 });
+
+/** -g1 and -gline-tables-only leave out all types and parameters. */
+const hasTypes = (info: DebugInfo, unit: Unit): boolean =>
+  [...info.entriesOf(unit).values()].some(({ tag }) => SIGNS_OF_TYPES.includes(tag));
+/** A unit that describes any types has one of these. */
+const SIGNS_OF_TYPES: readonly number[] = [TAG.base, TAG.pointer, TAG.struct, TAG.class, TAG.union, TAG.importedUnit];
 
 const oldFunctions = ({ modified, removed }: Plan): CodeFunction[] => [
   ...modified.flatMap(({ old }) => [old, ...old.parts]),
