@@ -42,17 +42,37 @@ export function constantSize(side: Side, { address, loaded, width }: Reference):
 export function textAt(side: Side, address: number): Uint8Array | null {
   const bytes = bytesAt(side.image, address, Number.MAX_SAFE_INTEGER);
   if (bytes === null) return null;
+  const runs = longRuns.get(side) ?? [];
+  const known = runs.find(({ start, end }) => address >= start && address < end);
+  const end = known?.end ?? address + lettersIn(side, address, bytes);
+  // of texts without ends, as Go has them, one would be walked over for each reference into it
+  if (known === undefined && end - address > LONG)
+    longRuns.set(side, [{ start: address, end }, ...runs].slice(0, LONG_RUNS));
+  const length = end - address;
+  return bytes[length] === 0 && !side.image.relocations.has(end) ? bytes.subarray(0, length + 1) : null;
+}
+
+interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Runs of letters that are long, by what is behind them. */
+const longRuns = new WeakMap<Side, readonly Run[]>();
+const LONG = 1024;
+const LONG_RUNS = 64;
+
+/** How many bytes are letters, up to one that is none, or to an address that the loader fills in. */
+function lettersIn({ image: { relocations } }: Side, address: number, bytes: Uint8Array): number {
   // linkers write into the file what the loader will add to: the bytes of an address may look like a text
-  const { relocations } = side.image;
-  const filled = (relocations.addresses[relocations.firstFrom(address)] ?? Number.MAX_SAFE_INTEGER) - address;
-  for (let i = 0; i < bytes.length; i++) {
+  const next = relocations.firstFrom(address);
+  const limit = Math.min(bytes.length, next < relocations.size ? relocations.addresses[next]! - address : bytes.length);
+  for (let i = 0; i < limit; i++) {
     const byte = bytes[i]!;
-    if (i === filled) return null;
-    if (byte === 0) return bytes.subarray(0, i + 1);
     const printable = byte >= 0x20 ? byte !== 0x7f : (byte >= 7 && byte <= 13) || byte === 0x1b;
-    if (!printable) return null;
+    if (!printable) return i;
   }
-  return null;
+  return limit;
 }
 
 /**

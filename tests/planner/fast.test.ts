@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { jumpTableAt } from '../../planner/compare/constants.js';
+import { jumpTableAt, textAt } from '../../planner/compare/constants.js';
 import { instructionsOf, referenceOf } from '../../planner/compare/instructions.js';
 import { makeSide } from '../../planner/compare/side.js';
 import { Kind } from '../../planner/core/load.js';
@@ -44,6 +44,22 @@ test("the decoder's short way says what the long one does on random bytes, and o
   ];
   const bytes = new Uint8Array(2 << 20).map(() => (next(2) === 0 ? odd[next(odd.length)]! : next(256)));
   assert.is(disagreement(bytes), bytes.length);
+});
+
+test('a text is the same wherever it is entered, and long runs of letters without an end are none', () => {
+  const image = openElf(compilePair('texts.c').old, 'texts');
+  const side = makeSide(image);
+  for (const [name, ends] of [
+    ['ended', true],
+    ['endless', false],
+    ['cut', false],
+  ] as const) {
+    const { value } = image.symbols.find((symbol) => symbol.name === name)!;
+    const size = ends ? 1601 : 1600;
+    // in an order in which each is answered by what is known, or not
+    for (const offset of [size >> 1, 0, size - 3, 1, size >> 2])
+      assert.is(textAt(side, value + offset)?.length ?? 0, ends ? size - offset : 0, `${name}+${offset}`);
+  }
 });
 
 test('sorting by keys keeps equal ones in order, with a run before, and beyond 32 bits', () => {
