@@ -47,17 +47,25 @@ static struct mmview_override *alloc_override(unsigned long addr)
 }
 
 /* Text as programs have it: private, not writable, ordinary pages. */
-static int may_override(struct mm_struct *mm, struct vm_area_struct *vma)
+static int may_override(struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_SPECIAL | VM_HUGETLB))
 		return -EACCES;
 	if (!(vma->vm_flags & (VM_READ | VM_EXEC)) ||
 	    !(vma->vm_flags & VM_MAYWRITE))
 		return -EACCES;
-	/* Breakpoints in the base's page would be lost in ours. */
-	if (test_bit(MMF_HAS_UPROBES, &mm->flags))
-		return -EBUSY;
 	return 0;
+}
+
+/*
+ * May the base's page hold a uprobe's breakpoint, which would be lost in ours?
+ * One lies in a private copy of a file's page, and while it does, the process
+ * has this flag.
+ */
+static bool may_have_uprobe(struct vm_area_struct *vma, struct page *page)
+{
+	return test_bit(MMF_HAS_UPROBES, &vma->vm_mm->flags) && vma->vm_file &&
+	       PageAnon(page);
 }
 
 /*
@@ -86,7 +94,7 @@ static struct mmview_override *add_override(struct mmview *view,
 	vma = vma_lookup(mm, addr);
 	if (!vma)
 		goto unlock;
-	err = may_override(mm, vma);
+	err = may_override(vma);
 	if (err)
 		goto unlock;
 	page = get_user_page_vma_remote(mm, addr, FOLL_FORCE, &vma);
@@ -94,8 +102,12 @@ static struct mmview_override *add_override(struct mmview *view,
 		err = PTR_ERR(page);
 		goto unlock;
 	}
-	copy_highpage(override->page, page);
+	err = may_have_uprobe(vma, page) ? -EBUSY : 0;
+	if (!err)
+		copy_highpage(override->page, page);
 	put_page(page);
+	if (err)
+		goto unlock;
 	/* Core dumps leave out files' text, but not with an anon_vma. */
 	err = anon_vma_prepare(vma);
 	if (err)

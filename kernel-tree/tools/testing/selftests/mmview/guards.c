@@ -508,7 +508,7 @@ static int under_a_uretprobe(void)
 
 	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
 	if (access(TRACEFS "/uprobe_events", W_OK))
-		return KSFT_SKIP;
+		return case_skip("no CONFIG_UPROBE_EVENTS, or not root");
 	CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	t = target_start(guarded_code(), go_when_released, 0);
 	patch_everything(t);
@@ -520,11 +520,38 @@ static int under_a_uretprobe(void)
 	target_wait_inside(t, 1);
 	EVENTUALLY(target_blocked(t, &t->member[0]));
 	expect_held(t, MMVIEW_WHY_UPROBE);
-	/* Nor may a page be overridden that a probe may be in. */
-	CHECK_ERR(pwrite(view_of(t->pid), "", 1, (off_t)(uintptr_t)t->code), EBUSY);
 	expect_migration(t, 0);
 	CHECK(tell(TRACEFS "/events/" PROBE "/enable", "0"));
 	CHECK(tell(TRACEFS "/uprobe_events", "-:" PROBE "\n"));
+	return 0;
+}
+
+/* Overrides the byte at @at by itself. */
+static ssize_t override(int view, uintptr_t at)
+{
+	return pwrite(view, (const void *)at, 1, (off_t)at);
+}
+
+/* A breakpoint would be missing in a copy of its page. Other pages have none. */
+static int page_of_a_uprobe(void)
+{
+	volatile uintptr_t at = (uintptr_t)probed;
+	char self[256] = "", text[512];
+	int view = view_of(getpid());
+
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	if (access(TRACEFS "/uprobe_events", W_OK))
+		return case_skip("no CONFIG_UPROBE_EVENTS, or not root");
+	CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	snprintf(text, sizeof(text), "p:" PROBE "_page %s:0x%lx\n", self,
+		 file_offset((const void *)at));
+	CHECK(tell(TRACEFS "/uprobe_events", text));
+	CHECK(tell(TRACEFS "/events/" PROBE "_page/enable", "1"));
+	CHECK_ERR(override(view, at), EBUSY);
+	CHECK_EQ(override(view, at - PAGE), 1);
+	CHECK(tell(TRACEFS "/events/" PROBE "_page/enable", "0"));
+	CHECK_EQ(override(view, at), 1);
+	CHECK(tell(TRACEFS "/uprobe_events", "-:" PROBE "_page\n"));
 	return 0;
 }
 
@@ -578,6 +605,7 @@ int main(void)
 		{ "closed while a migration is pending", closed_while_pending },
 		/* Last: who has had a probe in its text is taken to have one still. */
 		{ "under a uretprobe", under_a_uretprobe },
+		{ "a page with a uprobe: EBUSY, until it is gone", page_of_a_uprobe },
 	};
 
 	MMVIEW_MAIN(cases);
