@@ -140,32 +140,6 @@ static int run_in_child(void *arg)
 	return c->run();
 }
 
-static void run_case(const struct mmview_case *c)
-{
-	pid_t pid = spawn(run_in_child, (void *)c);
-	int pidfd = sys_pidfd_open(pid);
-	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
-	bool late;
-	int result;
-
-	late = poll(&ended, 1, mmview_case_timeout_s * 1000) == 0;
-	/* The whole group: targets that the case has forked go with it. */
-	kill(-pid, SIGKILL);
-	kill(pid, late ? SIGKILL : 0);
-	result = reap(pid);
-	close(pidfd);
-	if (late)
-		ksft_test_result_fail("%s: no end after %d s\n", c->name, mmview_case_timeout_s);
-	else if (result == KSFT_PASS)
-		ksft_test_result_pass("%s\n", c->name);
-	else if (result == KSFT_SKIP)
-		ksft_test_result_skip("%s\n", c->name);
-	else if (result >= 256)
-		ksft_test_result_fail("%s: killed by signal %d\n", c->name, result - 256);
-	else
-		ksft_test_result_fail("%s: status %d\n", c->name, result);
-}
-
 int views_alive(void)
 {
 	char text[32] = "";
@@ -192,6 +166,36 @@ static int wait_for_views(int expected)
 		now = views_alive();
 	}
 	return now;
+}
+
+static void run_case(const struct mmview_case *c)
+{
+	int before = views_alive();
+	pid_t pid = spawn(run_in_child, (void *)c);
+	int pidfd = sys_pidfd_open(pid);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	int result, left;
+	bool late;
+
+	late = poll(&ended, 1, mmview_case_timeout_s * 1000) == 0;
+	/* The whole group: targets that the case has forked go with it. */
+	kill(-pid, SIGKILL);
+	kill(pid, late ? SIGKILL : 0);
+	result = reap(pid);
+	close(pidfd);
+	left = wait_for_views(before) - before;
+	if (late)
+		ksft_test_result_fail("%s: no end after %d s\n", c->name, mmview_case_timeout_s);
+	else if (result >= 256)
+		ksft_test_result_fail("%s: killed by signal %d\n", c->name, result - 256);
+	else if (result != KSFT_PASS && result != KSFT_SKIP)
+		ksft_test_result_fail("%s: status %d\n", c->name, result);
+	else if (left > 0)
+		ksft_test_result_fail("%s: %d views are left\n", c->name, left);
+	else if (result == KSFT_SKIP)
+		ksft_test_result_skip("%s\n", c->name);
+	else
+		ksft_test_result_pass("%s\n", c->name);
 }
 
 static void check_views_gone(int before)
@@ -223,12 +227,9 @@ void mmview_main(const struct mmview_case *cases, unsigned int nr)
 	if (!chosen)
 		ksft_exit_fail_msg("MMVIEW_CASE: no case has \"%s\" in its name\n", wanted);
 	ksft_set_plan(chosen + 1);
-	for (unsigned int i = 0; i < nr; i++) {
-		if (!strstr(cases[i].name, wanted))
-			continue;
-		run_case(&cases[i]);
-		wait_for_views(before);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		if (strstr(cases[i].name, wanted))
+			run_case(&cases[i]);
 	check_views_gone(before);
 	ksft_finished();
 }

@@ -4,8 +4,8 @@
  * value tells which text runs, and cases that run in a process of their own.
  *
  * Invariant: every case runs in a forked child, so a case that migrates leaves
- * nothing behind; after the last one the kernel's count of live views must be
- * what it was before the first.
+ * nothing behind; after each one the kernel's count of live views must be what
+ * it was before.
  */
 #ifndef MMVIEW_UTIL_H
 #define MMVIEW_UTIL_H
