@@ -25,6 +25,8 @@ const rows: readonly Row[] = [
   { part: 'sequence', program: 'mirrors', name: 'munmap holds for a view that reads meanwhile' },
   { part: 'unlink', program: 'mirrors', name: 'a page table that was freed is not found', ruins: true },
   { part: 'young', program: 'track', name: 'page_idle: what a view touched is not idle' },
+  { part: 'young', program: 'track', name: 'smaps: what a view touched anew is Referenced' },
+  { part: 'young', program: 'lrugen', name: 'page tables that a view walks past are not left out' },
   { part: 'stack', program: 'guards', name: 'blocked below a guarded function' },
   { part: 'signal', program: 'inside', name: 'in signal handlers, on either stack' },
   { part: 'confirm', program: 'meanwhile', name: 'a signal while the stack is searched' },

@@ -91,8 +91,8 @@ static inline void mmview_fixup_done(struct mm_struct *mm,
 
 void __mmview_invalidate_start(struct mmu_notifier_range *range);
 void __mmview_invalidate_end(struct mmu_notifier_range *range);
-int __mmview_young(struct mm_struct *mm, unsigned long start,
-		   unsigned long end, bool clear);
+void __mmview_clear_young(struct mm_struct *mm, unsigned long start,
+			  unsigned long end);
 void __mmview_unlink(struct mm_struct *mm, unsigned long addr,
 		     enum mmview_level level);
 
@@ -129,16 +129,14 @@ static inline void mmview_unlink(struct mm_struct *mm, unsigned long addr,
 		__mmview_unlink(mm, addr, level);
 }
 
-static inline int mmview_clear_young(struct mm_struct *mm, unsigned long start,
-				     unsigned long end)
+/* The accessed bit of an entry for @addr that spans @size was cleared. */
+static inline void mmview_clear_young(struct mm_struct *mm, unsigned long addr,
+				      unsigned long size)
 {
-	return mmview_active(mm) ? __mmview_young(mm, start, end, true) : 0;
-}
+	unsigned long start = addr & ~(size - 1);
 
-static inline int mmview_test_young(struct mm_struct *mm, unsigned long addr)
-{
-	return mmview_active(mm) ?
-		__mmview_young(mm, addr, addr + 1, false) : 0;
+	if (mmview_active(mm))
+		__mmview_clear_young(mm, start, start + size);
 }
 
 /* ---- the life of tasks and mms ---- */
@@ -267,10 +265,8 @@ static inline void mmview_invalidate_end(bool told,
 					 struct mmu_notifier_range *range) { }
 static inline void mmview_unlink(struct mm_struct *mm, unsigned long addr,
 				 enum mmview_level level) { }
-static inline int mmview_clear_young(struct mm_struct *mm, unsigned long start,
-				     unsigned long end) { return 0; }
-static inline int mmview_test_young(struct mm_struct *mm,
-				    unsigned long addr) { return 0; }
+static inline void mmview_clear_young(struct mm_struct *mm, unsigned long addr,
+				      unsigned long size) { }
 static inline void mmview_init_task(struct task_struct *tsk) { }
 static inline int mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
 				struct mm_struct *oldmm) { return 0; }

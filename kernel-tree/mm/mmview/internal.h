@@ -171,7 +171,7 @@ enum mmview_part {
 	MMVIEW_PART_DROP,	/* mirrors go when a range is invalidated */
 	MMVIEW_PART_SEQUENCE,	/* none is made while it is */
 	MMVIEW_PART_UNLINK,	/* base tables that are freed are unlinked */
-	MMVIEW_PART_YOUNG,	/* mirrors answer for accessed bits */
+	MMVIEW_PART_YOUNG,	/* none stays where the accessed bit is cleared */
 	MMVIEW_PART_STACK,	/* the stack is searched */
 	MMVIEW_PART_SIGNAL,	/* signal stacks are recognised */
 	MMVIEW_PART_CONFIRM,	/* a blocked thread has not run meanwhile */

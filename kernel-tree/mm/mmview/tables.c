@@ -19,6 +19,11 @@
  * invalidation announces itself under the same lock before it changes the base
  * and drops the mirrors in its range. So each mirror was made before the
  * announcement, and is dropped by it, or after the end, from the new entry.
+ *
+ * Why no use is missed: where the base's accessed bit is clear there is no
+ * mirror. Who makes one sets the bit, as hardware would that walked the base;
+ * who clears the bit drops the mirrors, and the next use comes here again. So
+ * the base's bits tell of uses in views as well, and nobody asks the mirrors'.
  */
 #include <linux/memcontrol.h>
 #include <linux/mmu_notifier.h>
@@ -198,6 +203,7 @@ struct base_leaf {
 	u64 *entry;			/* where that was read */
 	enum mmview_level level;
 	u64 p4d, pud, pmd;		/* the entries that led to it */
+	u64 *pmd_entry;			/* at level PTE: where that was read */
 };
 
 /*
@@ -239,6 +245,7 @@ static bool read_base(struct mm_struct *mm, unsigned long addr,
 	ptep = pte_offset_kernel(&pmd, addr);
 	leaf->value = pte_val(ptep_get_lockless(ptep));
 	leaf->entry = (u64 *)ptep;
+	leaf->pmd_entry = (u64 *)pmd_offset(&pud, addr);
 	leaf->level = MMVIEW_PTE;
 	return leaf->value & _PAGE_PRESENT;
 }
@@ -309,19 +316,33 @@ static u64 override_pte(const struct mmview_override *override, u64 mirror)
 }
 
 /*
- * The access that a mirror is made for sets the accessed bit of the base's
- * entry, as hardware does when it walks that: atomically, and only in an entry
- * that is still the same. What the mirror is used for later shows in the mirror
- * alone, where __mmview_young() finds it.
+ * The base's accessed bits on the way to a leaf: its own, and that of the entry
+ * which points to its table, by which the multi-gen LRU skips whole tables.
  */
-static void mark_accessed(struct base_leaf *leaf)
+static bool was_accessed(const struct base_leaf *leaf)
 {
-	u64 old = leaf->value;
+	return (leaf->value & _PAGE_ACCESSED) &&
+	       (leaf->level != MMVIEW_PTE || (leaf->pmd & _PAGE_ACCESSED));
+}
 
-	if (old & _PAGE_ACCESSED)
-		return;
-	if (try_cmpxchg64(leaf->entry, &old, old | _PAGE_ACCESSED))
-		leaf->value |= _PAGE_ACCESSED;
+static bool set_accessed(u64 *entry, u64 *value)
+{
+	u64 old = *value;
+
+	*value |= _PAGE_ACCESSED;
+	return old == *value || try_cmpxchg64(entry, &old, *value);
+}
+
+/*
+ * The access that a mirror is made for sets them, as hardware does: atomically,
+ * and only in entries that are still the same. False: one is not; read again.
+ */
+static bool mark_accessed(struct base_leaf *leaf)
+{
+	if (leaf->level == MMVIEW_PTE &&
+	    !set_accessed(leaf->pmd_entry, &leaf->pmd))
+		return false;
+	return set_accessed(leaf->entry, &leaf->value);
 }
 
 static void set_entry(u64 *entry, u64 value, enum mmview_level level)
@@ -358,7 +379,8 @@ enum sync { SYNC_DONE, SYNC_BASE_FIRST, SYNC_BUSY, SYNC_FLUSH };
  * SYNC_FLUSH: an override was given up (only with @take_back): flush the page,
  *	then repeat the access.
  *
- * @accessed: there is an access, and not only somebody who foresees one.
+ * @accessed: there is an access, and not only somebody who foresees one: then
+ *	there is a mirror of what was accessed before, and of nothing else.
  */
 static enum sync sync_view(struct mmview *view, unsigned long addr,
 			   unsigned long error_code, bool take_back,
@@ -373,12 +395,13 @@ static enum sync sync_view(struct mmview *view, unsigned long addr,
 	lockdep_assert_held(&mmviews->lock);
 	if (invalidating(mmviews, addr))
 		return SYNC_BUSY;
-	if (!read_base(view->root.mm, addr, &leaf) ||
-	    !base_permits(leaf.value, error_code))
-		return SYNC_BASE_FIRST;
+	do {
+		if (!read_base(view->root.mm, addr, &leaf) ||
+		    !base_permits(leaf.value, error_code) ||
+		    (!accessed && !was_accessed(&leaf)))
+			return SYNC_BASE_FIRST;
+	} while (!mark_accessed(&leaf));
 
-	if (accessed)
-		mark_accessed(&leaf);
 	value = root_value(view, addr);
 	if (!is_own(value, MMVIEW_P4D)) {
 		link_root(view, addr, leaf.p4d);
@@ -541,11 +564,10 @@ void mmview_forget_page(struct mmview *view, unsigned long addr)
 struct drop {
 	bool any;		/* an entry was dropped: flush */
 	bool tables;		/* one that pointed to a table */
-	bool young;		/* one that was accessed */
 };
 
 static void drop_range(struct mmview *view, unsigned long start,
-		       unsigned long end, bool keep, struct drop *drop)
+		       unsigned long end, struct drop *drop)
 {
 	struct mmview_table *table;
 
@@ -568,11 +590,7 @@ static void drop_range(struct mmview *view, unsigned long start,
 				if ((addr & ((1UL << shift) - 1)) || next > end)
 					continue;
 				drop->tables = true;
-			} else if (value & _PAGE_ACCESSED) {
-				drop->young = true;
 			}
-			if (keep)
-				continue;
 			WRITE_ONCE(*entry, 0);
 			drop->any = true;
 		}
@@ -610,7 +628,7 @@ void __mmview_invalidate_start(struct mmu_notifier_range *range)
 	}
 	list_for_each_entry(view, &mmviews->views, node) {
 		if (!mmview_without(MMVIEW_PART_DROP))
-			drop_range(view, range->start, range->end, false, &drop);
+			drop_range(view, range->start, range->end, &drop);
 		if (range->event == MMU_NOTIFY_UNMAP &&
 		    !mmview_without(MMVIEW_PART_UNMAP))
 			drop_overrides(view, range->start, range->end);
@@ -638,11 +656,11 @@ void __mmview_invalidate_end(struct mmu_notifier_range *range)
 }
 
 /*
- * Reclaim asks whether a range was used. Mirrors answer for the base's entries
- * and are dropped, so that the next use shows again.
+ * The base cleared the accessed bit of an entry that spans this range, a leaf
+ * or one that points to a table. Somebody holds that table's lock.
  */
-int __mmview_young(struct mm_struct *mm, unsigned long start,
-		   unsigned long end, bool clear)
+void __mmview_clear_young(struct mm_struct *mm, unsigned long start,
+			  unsigned long end)
 {
 	struct mmviews *mmviews = mm->mmviews;
 	struct drop drop = {};
@@ -650,13 +668,12 @@ int __mmview_young(struct mm_struct *mm, unsigned long start,
 	unsigned long flags;
 
 	if (mmview_without(MMVIEW_PART_YOUNG))
-		return 0;
+		return;
 	spin_lock_irqsave(&mmviews->lock, flags);
 	list_for_each_entry(view, &mmviews->views, node)
-		drop_range(view, start, end, !clear, &drop);
+		drop_range(view, start, end, &drop);
 	spin_unlock_irqrestore(&mmviews->lock, flags);
 	/* No flush: a stale translation only hides a use for a while. */
-	return drop.young;
 }
 
 /*

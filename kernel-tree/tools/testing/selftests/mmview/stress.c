@@ -5,8 +5,8 @@
  *
  *	stress [-t SECONDS] [-n THREADS] [-d DIRECTORY] [-s SEED]
  *
- * Two cases, -t seconds each: the usual mixture, and one of mostly memory
- * pressure, which finds lost dirty bits. The directory (for the files; /tmp)
+ * Three cases, -t seconds each: the usual mixture, and mostly memory pressure,
+ * which finds lost dirty bits, with either way of reclaim. The directory (for the files; /tmp)
  * should be on a real file system. As root, and where no swap is in use, a swap
  * file there is used for the time being, and page caches are dropped.
  */
@@ -22,8 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "knobs.h"
 #include "stress.h"
 
+#define LRU_GEN		"/sys/kernel/mm/lru_gen/enabled"
 #define SWAP_MIB	128
 #define STUCK_S		90
 #define PATIENCE_S	120	/* more than was asked for, until all has been tried */
@@ -229,6 +231,14 @@ static int memory_pressure(void)
 	return run_stress();
 }
 
+/* The other way to find out which pages are in use. */
+static int memory_pressure_by_generations(void)
+{
+	if (!knob_set(LRU_GEN, "7"))
+		return case_skip("no CONFIG_LRU_GEN, or not root");
+	return memory_pressure();
+}
+
 /* --- set-up ------------------------------------------------------------------ */
 
 static void drop_swap_file(void)
@@ -296,6 +306,8 @@ int main(int argc, char **argv)
 	static const struct mmview_case cases[] = {
 		{ "base and views, everything at once", usual_mixture },
 		{ "base and views under memory pressure", memory_pressure },
+		{ "base and views under memory pressure, multi-gen LRU",
+		  memory_pressure_by_generations },
 	};
 	struct statfs fs;
 	int option;
@@ -325,6 +337,7 @@ int main(int argc, char **argv)
 	if (sys_mmview_clone(-1, 0) == 0 || errno != ENOSYS)
 		printf("# files in %s (file system %#lx); %s\n", directory, (long)fs.f_type,
 		       provide_swap());
+	knob_keep(LRU_GEN);
 	mmview_case_timeout_s = seconds + 300;
 	MMVIEW_MAIN(cases);
 }

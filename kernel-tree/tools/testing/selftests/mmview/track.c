@@ -91,8 +91,6 @@ static int referenced_in_smaps(void)
 {
 	populate();
 	for (int round = 0; round < 3; round++) {
-		/* Soft-dirty tracking drops all mirrors; the accessed bits alone would not. */
-		CHECK(knob_set("/proc/self/clear_refs", "4"));
 		CHECK(knob_set("/proc/self/clear_refs", "1"));
 		CHECK_EQ(smaps_field(s.data, "Referenced:"), 0);
 		forget_translations();
@@ -101,6 +99,32 @@ static int referenced_in_smaps(void)
 		CHECK_EQ(smaps_field(s.data, "Referenced:"), PAGES / 2 * PAGE / 1024);
 		CHECK_EQ(base_read(&s, (void *)data(PAGES - 1)), PAGES - 1);
 		CHECK_EQ(smaps_field(s.data, "Referenced:"), (PAGES / 2 + 1) * PAGE / 1024);
+	}
+	return 0;
+}
+
+/* A huge page that the view maps in a table of its own, beside the 2 MiB around the override. */
+static int referenced_huge_page(void)
+{
+	char *room = zones_reserve(2), *huge = room + ZONE, *code;
+	int view;
+
+	CHECK(data_map_at(huge, ZONE / PAGE) == huge);
+	CHECK(!madvise(huge, ZONE, MADV_HUGEPAGE));
+	*(volatile long *)huge = 1;
+	if (smaps_field(huge, "AnonHugePages:") != ZONE / 1024)
+		return case_skip("no huge page");
+	code = code_map_at(room, CODE_ANON, 1);
+	view = view_of(getpid());
+	view_patch(view, code, NEW);
+	CHECK_EQ(sys_mmview_migrate(view, 0, 0), 1);
+	for (int round = 0; round < 3; round++) {
+		*(volatile long *)huge = round;
+		CHECK(knob_set("/proc/self/clear_refs", "1"));
+		CHECK_EQ(smaps_field(huge, "Referenced:"), 0);
+		forget_translations();
+		CHECK_EQ(*(volatile long *)huge, round);
+		CHECK_EQ(smaps_field(huge, "Referenced:"), ZONE / 1024);
 	}
 	return 0;
 }
@@ -169,6 +193,8 @@ int main(void)
 		{ "soft-dirty: writes in a view show", soft_dirty_bits },
 		{ "soft-dirty: the kernel's writes for a view show", soft_dirty_by_system_call },
 		{ "smaps: what a view touched anew is Referenced", referenced_in_smaps },
+		{ "smaps: a huge page that a view touched anew is Referenced",
+		  referenced_huge_page },
 		{ "page_idle: what a view touched is not idle", idle_pages },
 	};
 
