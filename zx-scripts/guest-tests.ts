@@ -40,6 +40,12 @@ export async function buildGuestPrograms(suites: readonly string[], shown: Shown
   if (status !== 0) throw new Error(`expected a patch, found status ${status} of: ${command}\n${output}`);
 }
 
+/**
+ * More words for a kernel's command line. Page tables are isolated in one guest and not in the other; where pages move between memory
+ * nodes there have to be two.
+ */
+const commandLines: Readonly<Record<string, string>> = { plain: 'pti=off', debug: 'pti=on numa=fake=2' };
+
 export interface GuestRun {
   readonly flavour: string;
   readonly kernel: string;
@@ -72,6 +78,7 @@ export async function runGuestSuites(run: GuestRun): Promise<SuiteResult[]> {
       memory: '3G',
       timeoutSeconds: 3600,
       env: { DRIFTPATCH_KERNEL: run.flavour },
+      append: commandLines[run.flavour] ?? '',
       signal: run.signal,
       onStdout: run.onText,
       onStderr: run.onText,

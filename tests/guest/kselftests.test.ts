@@ -5,7 +5,7 @@
 // output says which cases there are. The Makefile says which programs there must be.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,9 +15,11 @@ const project = fileURLToPath(new URL('../../../', import.meta.url));
 const makefile = readFileSync(`${project}kernel-tree/tools/testing/selftests/mmview/Makefile`, 'utf8');
 const programs = /^MMVIEW_TESTS := (.+)$/m.exec(makefile)?.[1]?.trim().split(/\s+/) ?? [];
 
+const debug = process.env.DRIFTPATCH_KERNEL === 'debug';
+
 /** The stress verifies its data for 30 s on the kernel that checks itself; on the plain one a shorter time is enough. */
 // (Its files are on a file system that can hold swap.)
-const stressSeconds = process.env.DRIFTPATCH_KERNEL === 'debug' ? 30 : 10;
+const stressSeconds = debug ? 30 : 10;
 
 /** Their remarks are figures that `npm test` shows. */
 const measures = new Set(['clonecost']);
@@ -26,6 +28,12 @@ const kselftests = suite('kselftests');
 
 kselftests('the Makefile names programs', () => {
   assert.ok(programs.length > 0);
+});
+
+kselftests('the debug kernel isolates page tables and has two memory nodes, the plain kernel does neither', () => {
+  const isolated = / pti\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  assert.is(isolated, debug);
+  assert.is(existsSync('/sys/devices/system/node/node1'), debug);
 });
 
 for (const program of programs) {
