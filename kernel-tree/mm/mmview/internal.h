@@ -41,13 +41,12 @@ struct mmviews {
 	struct list_head views;		/* [L] of struct mmview, newest first */
 	u64 latest;			/* [L] id of the last that all were asked to enter */
 	/*
-	 * [L] Invalidations in progress: their number and the hull of their
-	 * ranges. No mirror is made inside the hull while @invalidating > 0.
+	 * [L] of struct mmu_notifier_range: invalidations in flight. No mirror
+	 * is made inside one. Each has its own range, and not all a common
+	 * hull: where many threads invalidate, a hull need never go away.
 	 */
-	unsigned int invalidating;
-	unsigned long inval_start;
-	unsigned long inval_end;
-	wait_queue_head_t wait;		/* woken when @invalidating drops to 0 */
+	struct list_head invalidations;
+	wait_queue_head_t wait;		/* woken when one of them ends */
 };
 
 /*

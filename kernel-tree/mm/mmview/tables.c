@@ -362,9 +362,14 @@ static void set_entry(u64 *entry, u64 value, enum mmview_level level)
 
 static bool invalidating(struct mmviews *mmviews, unsigned long addr)
 {
-	return mmviews->invalidating && addr >= mmviews->inval_start &&
-	       addr < mmviews->inval_end &&
-	       !mmview_without(MMVIEW_PART_SEQUENCE);
+	struct mmu_notifier_range *range;
+
+	if (mmview_without(MMVIEW_PART_SEQUENCE))
+		return false;
+	list_for_each_entry(range, &mmviews->invalidations, mmview_node)
+		if (addr >= range->start && addr < range->end)
+			return true;
+	return false;
 }
 
 enum sync { SYNC_DONE, SYNC_BASE_FIRST, SYNC_BUSY, SYNC_FLUSH };
@@ -619,13 +624,7 @@ void __mmview_invalidate_start(struct mmu_notifier_range *range)
 	unsigned long flags;
 
 	spin_lock_irqsave(&mmviews->lock, flags);
-	if (mmviews->invalidating++) {
-		mmviews->inval_start = min(mmviews->inval_start, range->start);
-		mmviews->inval_end = max(mmviews->inval_end, range->end);
-	} else {
-		mmviews->inval_start = range->start;
-		mmviews->inval_end = range->end;
-	}
+	list_add(&range->mmview_node, &mmviews->invalidations);
 	list_for_each_entry(view, &mmviews->views, node) {
 		if (!mmview_without(MMVIEW_PART_DROP))
 			drop_range(view, range->start, range->end, &drop);
@@ -645,13 +644,12 @@ void __mmview_invalidate_end(struct mmu_notifier_range *range)
 {
 	struct mmviews *mmviews = range->mm->mmviews;
 	unsigned long flags;
-	bool last;
 
 	spin_lock_irqsave(&mmviews->lock, flags);
-	last = !--mmviews->invalidating;
+	list_del(&range->mmview_node);
 	range->flags &= ~MMU_NOTIFIER_RANGE_MMVIEW;
 	spin_unlock_irqrestore(&mmviews->lock, flags);
-	if (last)
+	if (wq_has_sleeper(&mmviews->wait))
 		wake_up_all(&mmviews->wait);
 }
 

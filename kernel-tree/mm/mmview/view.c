@@ -43,6 +43,7 @@ struct mmviews *mmviews_get(struct mm_struct *mm)
 	mutex_init(&mmviews->mutex);
 	spin_lock_init(&mmviews->lock);
 	INIT_LIST_HEAD(&mmviews->views);
+	INIT_LIST_HEAD(&mmviews->invalidations);
 	init_waitqueue_head(&mmviews->wait);
 	old = cmpxchg(&mm->mmviews, NULL, mmviews);
 	if (!old)
@@ -54,7 +55,7 @@ struct mmviews *mmviews_get(struct mm_struct *mm)
 void __mmview_mm_destroy(struct mm_struct *mm)
 {
 	WARN_ON_ONCE(!list_empty(&mm->mmviews->views));
-	WARN_ON_ONCE(mm->mmviews->invalidating);
+	WARN_ON_ONCE(!list_empty(&mm->mmviews->invalidations));
 	kfree(mm->mmviews);
 	mm->mmviews = NULL;
 }

@@ -293,6 +293,51 @@ static int freed_tables(void)
 	return 0;
 }
 
+/* --- a view that touches pages while others are taken back ------------------------ */
+
+#define OTHER_PAGES	(4 * ZONE / PAGE)
+#define TAKEN_ROUNDS	100
+
+static void *invalidate_all_the_time(void *arg)
+{
+	for (int i = 0; i < (int)OTHER_PAGES; i++)
+		((volatile char *)arg)[i * PAGE] = 1;
+	atomic_fetch_add(&touches, 1);
+	while (!atomic_load(&over))
+		CHECK(!madvise(arg, OTHER_PAGES * PAGE, MADV_FREE));
+	return NULL;
+}
+
+/*
+ * Of two threads, one below and one above the zone, at every moment one at least
+ * is in the middle of it. A page between them must not be waited for.
+ */
+static int touched_between_others(void)
+{
+	char *high = data_map_at(NULL, OTHER_PAGES);
+	struct sides s = sides_make(CODE_FILE, 1);
+	char *low = data_map_at(NULL, OTHER_PAGES);
+	pthread_t thread[2];
+
+	CHECK(low < s.zone && s.zone < high);
+	CHECK(!madvise(low, OTHER_PAGES * PAGE, MADV_NOHUGEPAGE));
+	CHECK(!madvise(high, OTHER_PAGES * PAGE, MADV_NOHUGEPAGE));
+	CHECK(!pthread_create(&thread[0], NULL, invalidate_all_the_time, low));
+	CHECK(!pthread_create(&thread[1], NULL, invalidate_all_the_time, high));
+	EVENTUALLY(atomic_load(&touches) == 2);
+	atomic_store(&touches, 0);
+	alarm(3 * SOON);
+	for (int round = 1; round <= TAKEN_ROUNDS; round++) {
+		CHECK(!madvise(s.data, PAGE, MADV_DONTNEED));
+		CHECK_EQ(*(volatile long *)s.data, 0);
+		*(volatile long *)s.data = round;
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < 2; i++)
+		CHECK(!pthread_join(thread[i], NULL));
+	return 0;
+}
+
 int main(void)
 {
 	static const struct mmview_case cases[] = {
@@ -301,6 +346,8 @@ int main(void)
 		{ "MADV_DONTNEED holds for a view that reads meanwhile", discarded_meanwhile },
 		{ "munmap holds for a view that reads meanwhile", unmapped_meanwhile },
 		{ "a page table that was freed is not found", freed_tables },
+		{ "a page between others that are taken back is not waited for",
+		  touched_between_others },
 	};
 
 	MMVIEW_MAIN(cases);
