@@ -21,6 +21,7 @@ import {
   type Job,
   type JobOptions,
   type JobResult,
+  OPENED,
   onProcess,
   transition,
 } from './job.js';
@@ -32,7 +33,6 @@ import { checkSuspended } from './safe-points.js';
 import { findUnwinders } from './unwind/unwinders.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
-import type { Mode } from './ways/way.js';
 
 export interface ApplyResult extends JobResult {
   readonly state: 'applied' | 'pending';
@@ -75,7 +75,7 @@ async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<Apply
     const unwinders = () => findUnwinders(carried.texts.newest, process, patch, found, ours);
     const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
     return await closing(way, async () => {
-      job.step('clone', CLONED[job.mode]);
+      job.step('clone', OPENED[job.mode]);
       const record = install(job, way, { patch, patchHash, target, symbols, unwinders, carried, maps });
       const change = job.clock.time('linkUs', () => planChange(carried, wantedBy(record, carried), record.jumps));
       job.clock.time('writeUs', () => {
@@ -91,11 +91,6 @@ async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<Apply
     });
   });
 }
-
-const CLONED: Readonly<Record<Mode, string>> = {
-  'wait-free': 'made a view of the live process',
-  stop: 'ready to stop the live process',
-};
 
 /**
  * What was changed together belongs together: a patch over another one takes the place of all its functions. One that does

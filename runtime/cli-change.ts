@@ -6,7 +6,8 @@
  * nothing.
  */
 import { readFileSync } from 'node:fs';
-import { type ChangeFlags, printJson, printLines, STATUS, selectionOf } from './cli-options.js';
+import { type ChangeFlags, STATUS, selectionOf } from './cli-options.js';
+import { printJson, printLines } from './cli-output.js';
 import { type Reporter, reporter } from './cli-progress.js';
 import {
   type ApplyResult,
@@ -56,11 +57,12 @@ export async function runRevert(name: string, flags: ChangeFlags): Promise<void>
 async function run(flags: ChangeFlags, prepare: () => Action): Promise<void> {
   const which = selectionOf(flags);
   const report = reporter(process.stderr, flags.verbose === true);
+  const given = { flags, report, signal: interrupted() };
   let action: Action | null = null;
   try {
     action = prepare();
-    if (typeof which === 'number') await runOne(action, which, flags, report);
-    else await runMany(action, which, flags, report);
+    if (typeof which === 'number') await runOne(action, which, given);
+    else await runMany(action, which, given);
   } catch (error) {
     report.end();
     if (flags.json && error instanceof RuntimeError) printJson(refusal(which, action?.patch ?? null, error));
@@ -68,9 +70,22 @@ async function run(flags: ChangeFlags, prepare: () => Action): Promise<void> {
   }
 }
 
-async function runOne(action: Action, pid: number, flags: ChangeFlags, report: Reporter): Promise<void> {
+/** Who interrupts us wants us to come to an end, not the transition: it is told how far that has come. Twice is an order. */
+function interrupted(): AbortSignal {
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
+  return abort.signal;
+}
+
+interface Given {
+  readonly flags: ChangeFlags;
+  readonly report: Reporter;
+  readonly signal: AbortSignal;
+}
+
+async function runOne(action: Action, pid: number, { flags, report, signal }: Given): Promise<void> {
   const { timeout, consistency, mode } = flags;
-  const result = await action.one({ pid, timeout, consistency, mode, onEvent: report.event });
+  const result = await action.one({ pid, timeout, consistency, mode, onEvent: report.event, signal });
   report.end();
   if (flags.json) printJson({ ...result, refusals: [] });
   else printLines(resultLines(result));
@@ -79,10 +94,10 @@ async function runOne(action: Action, pid: number, flags: ChangeFlags, report: R
   process.exitCode = STATUS.pending;
 }
 
-async function runMany(action: Action, selection: Selection, flags: ChangeFlags, report: Reporter): Promise<void> {
+async function runMany(action: Action, selection: Selection, { flags, report, signal }: Given): Promise<void> {
   const { timeout, consistency, mode } = flags;
   const { onFound, eventOf } = report;
-  const result = await action.many(selection, { timeout, consistency, mode, onFound, onEvent: eventOf });
+  const result = await action.many(selection, { timeout, consistency, mode, onFound, onEvent: eventOf, signal });
   report.end();
   if (flags.json) printJson(result);
   else printLines(manyLines(result));

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 
-export const SHELLS = ['bash', 'zsh'] as const;
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 interface Words {
@@ -17,7 +17,7 @@ interface Words {
 
 export function completionFor(shell: Shell, top: Command): string {
   const commands = top.commands.map(wordsOf);
-  return shell === 'bash' ? bash(top.name(), commands) : zsh(top.name(), commands);
+  return MAKERS[shell](top.name(), commands);
 }
 
 function wordsOf(command: Command): Words {
@@ -100,3 +100,24 @@ ${choices.join('\n')}
 _${name} "$@"
 `;
 }
+
+function fish(name: string, commands: readonly Words[]): string {
+  const quote = (text: string) => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
+  const value = (what: string) =>
+    what === '@files' ? ' -F' : what === '@pids' ? " -a '(__fish_complete_pids)'" : what ? ` -a ${quote(what)}` : '';
+  const lines = commands.flatMap(({ command, description, options, argument }) => {
+    const within = `complete -c ${name} -n '__fish_seen_subcommand_from ${command}'`;
+    return [
+      `complete -c ${name} -n __fish_use_subcommand -a ${command} -d ${quote(description)}`,
+      ...options.map(({ flag, description, takes }) => {
+        const long = `${within} -l ${flag.slice(2)} -d ${quote(description)}`;
+        const how = value(completerOf(takes));
+        return takes ? `${long} ${how === ' -F' ? '-r' : '-x'}${how}` : long;
+      }),
+      ...(argument ? [`${within}${value(argument)}`] : []),
+    ];
+  });
+  return [`# fish completion for ${name}`, `complete -c ${name} -f`, ...lines, ''].join('\n');
+}
+
+const MAKERS: Readonly<Record<Shell, (name: string, commands: readonly Words[]) => string>> = { bash, zsh, fish };

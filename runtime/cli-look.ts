@@ -2,9 +2,9 @@
 /**
  * The commands that only look: `driftpatch status`, `list` and `doctor`.
  */
-import Table from 'cli-table3';
 import pc from 'picocolors';
-import { printJson, printLines, STATUS } from './cli-options.js';
+import { STATUS } from './cli-options.js';
+import { printJson, printLines } from './cli-output.js';
 import { type Check, doctor, type Status, status } from './index.js';
 import { hiddenLine, statusLines } from './wording.js';
 
@@ -14,12 +14,12 @@ export function runStatus(flags: { pid?: number; json?: boolean }): void {
   else printLines(statusLines(found, flags.pid));
 }
 
-export function runList(flags: { json?: boolean }): void {
+export async function runList(flags: { json?: boolean }): Promise<void> {
   const found = status();
   const patches = rowsOf(found);
   if (flags.json) printJson({ patches, hidden: found.hidden });
   else {
-    process.stdout.write(patches.length === 0 ? 'no process carries a patch\n' : `${table(patches)}\n`);
+    process.stdout.write(patches.length === 0 ? 'no process carries a patch\n' : `${await table(patches)}\n`);
     printLines(hiddenLine(found.hidden));
   }
 }
@@ -58,12 +58,14 @@ const COLOURS: Readonly<Record<string, (text: string) => string>> = {
   inactive: pc.dim,
 };
 
-function table(rows: readonly Row[]): string {
-  const colour = process.stdout.isTTY === true;
-  const paint = (state: string, text: string) => (colour ? COLOURS[state]!(text) : text);
+const coloured = process.stdout.isTTY === true && pc.isColorSupported;
+
+async function table(rows: readonly Row[]): Promise<string> {
+  const { default: Table } = await import('cli-table3');
+  const paint = (state: string, text: string) => (coloured ? COLOURS[state]!(text) : text);
   const made = new Table({
     head: ['pid', 'process', 'patch', 'hash', 'state', 'target', 'functions'],
-    style: { head: colour ? ['bold'] : [], border: [], compact: true },
+    style: { head: coloured ? ['bold'] : [], border: [], compact: true },
     colAligns: ['right', 'left', 'left', 'left', 'left', 'left', 'right'],
   });
   for (const row of rows) {
@@ -89,6 +91,6 @@ export function runDoctor(flags: { json?: boolean }): void {
 const MARKS = { ok: pc.green, note: pc.yellow, missing: pc.red } as const;
 
 function checkLines({ name, result, found, advice }: Check): string[] {
-  const mark = process.stdout.isTTY === true ? MARKS[result](result) : result;
+  const mark = coloured ? MARKS[result](result) : result;
   return [`${name}: ${mark}: ${found}`, ...(advice === '' ? [] : [`  ${advice}`])];
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
- * What the commands of `driftpatch` have in common: options, exit statuses, how JSON is printed.
+ * What the commands of `driftpatch` have in common: options and exit statuses.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Consistency, DEFAULT_TIMEOUT, MODES, type Mode, type Selection } from './index.js';
+import type { Consistency, Selection } from './index.js';
+import { DEFAULT_TIMEOUT, MODES, type Mode } from './ways/way.js';
 
 /** 0 done; 1 a fault of our own; 2 wrong usage or unusable input; 4 refused or impossible; 5 not complete in time. */
 export const STATUS = { done: 0, usage: 2, refused: 4, pending: 5 } as const;
@@ -55,14 +56,6 @@ export function selectionOf({ pid, exe, all }: ChangeFlags): number | Selection 
   if (given > 1) throw new UsageError('which process? give only one of --pid N, --exe PATH and --all');
   if (pid !== undefined) return pid;
   return exe === undefined ? { all: true } : { exe };
-}
-
-export function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify({ schema: 1, ...value })}\n`);
-}
-
-export function printLines(lines: readonly string[]): void {
-  for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
 export function toPid(text: string): number {

@@ -3,7 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type ProcessSymbols, RuntimeError, symbols, writePerfMap } from './index.js';
+import { printJson, printLines } from './cli-output.js';
+import { RuntimeError } from './errors.js';
+import type { ProcessSymbols } from './index.js';
 
 interface SymbolsFlags {
   readonly pid: number;
@@ -24,13 +26,14 @@ export function addSymbols(top: Command, toPid: (text: string) => number): void 
     .action(runSymbols);
 }
 
-function runSymbols({ pid, perf, gdb, json }: SymbolsFlags): void {
+async function runSymbols({ pid, perf, gdb, json }: SymbolsFlags): Promise<void> {
+  const { symbols, writePerfMap } = await import('./index.js');
   const found = symbols({ pid });
   const perfMap = perf ? writePerfMap(found) : null;
   const script = gdb === undefined ? null : writeForGdb(found, gdb);
   if (json) {
     const patches = found.patches.map(({ elf: _, ...rest }) => rest);
-    process.stdout.write(`${JSON.stringify({ schema: 1, pid, perfMap, gdb: script, patches })}\n`);
+    printJson({ pid, perfMap, gdb: script, patches });
     return;
   }
   const lines = found.patches.flatMap(({ patch, symbols: list }) => [
@@ -40,7 +43,7 @@ function runSymbols({ pid, perf, gdb, json }: SymbolsFlags): void {
   if (lines.length === 0) lines.push(`process ${pid} carries no patch`);
   if (perfMap) lines.push(`written: ${perfMap}; see it with: perf report`);
   if (script) lines.push(`written: ${script}; use it with: gdb -p ${pid} -x ${script}`);
-  process.stdout.write(`${lines.join('\n')}\n`);
+  printLines(lines);
 }
 
 function writeForGdb({ patches }: ProcessSymbols, folder: string): string {

@@ -93,12 +93,12 @@ const table = {
   HELD: [
     4,
     (f) =>
-      `process ${f.pid} could not be changed within the time-out, and runs on as before: ${f.threads}; try again, or use --mode wait-free`,
+      `process ${f.pid} could not be changed in time, and runs on as before: ${f.threads}; try again, or use --mode wait-free`,
   ],
   NO_GADGET: [
     4,
     (f) =>
-      `the code of process ${f.pid} has no ${f.what}, which --mode stop needs to map the arena; use --mode wait-free`,
+      `--mode stop maps the arena with ${f.what} in the code of process ${f.pid}, and there is none; use --mode wait-free`,
   ],
   NO_THREAD: [
     4,
@@ -144,6 +144,7 @@ const table = {
     (f) =>
       `another transition of process ${f.pid} has overtaken this one: ${f.patch} is ${f.state}; see "driftpatch status --pid ${f.pid}"`,
   ],
+  INTERRUPTED: [4, (f) => `interrupted before a thread of process ${f.pid} was asked to change: nothing was done`],
   BUSY: [4, (f) => `another driftpatch is changing process ${f.pid}; try again when it is done`],
   OTHER_TRANSITION: [
     4,

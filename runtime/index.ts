@@ -5,7 +5,7 @@ export { type ApplyResult, apply } from './apply.js';
 export type { PatchState } from './carried.js';
 export { type Check, type Diagnosis, doctor } from './doctor.js';
 export { type RuntimeCode, RuntimeError } from './errors.js';
-export { DEFAULT_TIMEOUT, type JobEvent, type JobOptions, type JobResult, type JobStep } from './job.js';
+export type { JobEvent, JobOptions, JobResult, JobStep } from './job.js';
 export { applyToMany, type ManyOptions, type ManyResult, type OneOfMany, revertInMany } from './many.js';
 export type { Place } from './names.js';
 export { patchName } from './patch.js';
@@ -18,5 +18,4 @@ export { type PatchSymbols, type ProcessSymbols, symbols } from './symbols/symbo
 export type { Why } from './sys/abi.js';
 export type { Selection, Target } from './targets.js';
 export { NO_TIMING, type Timing } from './timing.js';
-export { MODES } from './ways/open.js';
-export type { Mode, TransitionEvent } from './ways/way.js';
+export { DEFAULT_TIMEOUT, MODES, type Mode, type TransitionEvent } from './ways/way.js';

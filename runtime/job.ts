@@ -7,6 +7,7 @@
  * on the process's memory file, so it dies with its holder, and only who may change the process can hold it.
  */
 import { Carried, type PatchState } from './carried.js';
+import { Deadline } from './deadline.js';
 import { counted, RuntimeError } from './errors.js';
 import { type PendingThread, pendingThreads } from './pending.js';
 import { Process } from './proc/process.js';
@@ -15,7 +16,7 @@ import { findRecords } from './records.js';
 import { threadLine } from './thread-line.js';
 import { Stopwatch, type Timing } from './timing.js';
 import type { ViewThread } from './view.js';
-import type { Mode, TransitionEvent, Way } from './ways/way.js';
+import { DEFAULT_TIMEOUT, type Mode, type TransitionEvent, type Way } from './ways/way.js';
 
 export type JobEvent = TransitionEvent | { readonly kind: 'step'; readonly step: JobStep; readonly message: string };
 export type JobStep = 'identify' | 'clone' | 'link' | 'write' | 'migrate' | 'fold' | 'done';
@@ -27,9 +28,9 @@ export interface JobOptions {
   readonly consistency?: Consistency;
   readonly mode?: Mode;
   readonly onEvent?: (event: JobEvent) => void;
+  /** Aborted, it ends the waiting as the time-out does; before the threads are asked to change, nothing is done. */
+  readonly signal?: AbortSignal;
 }
-
-export const DEFAULT_TIMEOUT = 60;
 
 export interface JobResult {
   readonly pid: number;
@@ -46,26 +47,33 @@ export interface Job {
   readonly process: Process;
   readonly consistency: Consistency;
   readonly mode: Mode;
-  readonly deadline: number;
+  readonly deadline: Deadline;
   readonly clock: Stopwatch;
   readonly emit: (event: JobEvent) => void;
   readonly step: (step: JobStep, message: string) => void;
+  /** Throws once nobody wants it any more. */
+  readonly checkWanted: () => void;
 }
 
 /** Runs `action` with process `pid` opened and locked. */
 export async function onProcess<T>(options: JobOptions, action: (job: Job) => Promise<T>): Promise<T> {
-  const process = Process.open(options.pid);
+  const { pid, timeout = DEFAULT_TIMEOUT, signal } = options;
+  const process = Process.open(pid);
   const emit = options.onEvent ?? (() => {});
+  const checkWanted = () => {
+    if (signal?.aborted) throw new RuntimeError('INTERRUPTED', { pid });
+  };
   try {
-    await locked(process, options.timeout ?? DEFAULT_TIMEOUT);
+    await locked(process, timeout, checkWanted);
     return await action({
       process,
       consistency: options.consistency ?? 'strict',
       mode: options.mode ?? 'wait-free',
-      deadline: performance.now() + (options.timeout ?? DEFAULT_TIMEOUT) * 1000,
+      deadline: new Deadline(timeout, signal),
       clock: new Stopwatch(),
       emit,
       step: (step, message) => emit({ kind: 'step', step, message }),
+      checkWanted,
     });
   } finally {
     process.close();
@@ -77,13 +85,23 @@ const LOCK_SECONDS = 10;
 const LOCK_PAUSE_MS = 20;
 
 /** Others are done with it in milliseconds, but for one that stops the process's threads. */
-async function locked(process: Process, timeout: number): Promise<void> {
-  const deadline = performance.now() + Math.max(timeout, LOCK_SECONDS) * 1000;
-  while (!process.lock()) {
-    if (performance.now() > deadline) throw new RuntimeError('BUSY', { pid: process.pid });
+async function locked(process: Process, timeout: number, checkWanted: () => void): Promise<void> {
+  const deadline = new Deadline(Math.max(timeout, LOCK_SECONDS));
+  for (checkWanted(); !process.lock(); checkWanted()) {
+    if (deadline.left === 0) throw new RuntimeError('BUSY', { pid: process.pid });
     await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
   }
 }
+
+/** What is said of a way when it has been opened, and of the threads before they are asked. */
+export const OPENED: Readonly<Record<Mode, string>> = {
+  'wait-free': 'made a view of the live process',
+  stop: 'ready to stop the live process',
+};
+const MOVING: Readonly<Record<Mode, string>> = {
+  'wait-free': 'to migrate, each when it is safe',
+  stop: 'to stop at one moment, when it is safe for all',
+};
 
 /** Brings what `way` holds to all threads; `goal` is what the patch of `record` shall be then. */
 export async function transition<G extends 'applied' | 'reverted'>(
@@ -93,7 +111,10 @@ export async function transition<G extends 'applied' | 'reverted'>(
   goal: G,
 ): Promise<JobResult & { state: G | 'pending' }> {
   const { process, consistency, deadline, clock, emit } = job;
-  job.step('migrate', `${counted(process.threads().length, 'thread')} to migrate, each when it is safe`);
+  job.step('migrate', `${counted(process.threads().length, 'thread')} ${MOVING[job.mode]}`);
+  // a signal that has come meanwhile is heard only between two turns of the event loop
+  await new Promise(setImmediate);
+  job.checkWanted();
   const begun = () => process.unlock();
   const { done, underWay, total, migrated, threads } = await way.transition({
     consistency,

@@ -6,14 +6,16 @@
  * is unpatched, so after each round the processes are looked for again, until none is left that has not had its turn.
  */
 import { apply } from './apply.js';
+import { Deadline } from './deadline.js';
 import { RuntimeError } from './errors.js';
-import { DEFAULT_TIMEOUT, type JobEvent, type JobOptions, type JobResult } from './job.js';
+import type { JobEvent, JobOptions, JobResult } from './job.js';
 import { parsePatch } from './patch.js';
 import { loadedObjects } from './proc/object.js';
 import { findRecords } from './records.js';
 import { isNamed, revert } from './revert.js';
 import { type Found, findTargets, isStill, type Selection, type Target, type Wish } from './targets.js';
 import { NO_TIMING } from './timing.js';
+import { DEFAULT_TIMEOUT } from './ways/way.js';
 
 export interface ManyOptions extends Omit<JobOptions, 'pid' | 'onEvent'> {
   readonly onEvent?: (event: JobEvent, target: Target) => void;
@@ -76,10 +78,10 @@ async function onEach(
   act: (one: JobOptions) => Promise<JobResult & { state: OneOfMany['state'] }>,
 ): Promise<ManyResult> {
   const { onEvent, onFound, ...rest } = options;
-  const deadline = performance.now() + (options.timeout ?? DEFAULT_TIMEOUT) * 1000;
+  const deadline = new Deadline(options.timeout ?? DEFAULT_TIMEOUT, options.signal);
   const results = new Map<string, OneOfMany>();
   const turn = async (target: Target) => {
-    const timeout = Math.max(deadline - performance.now(), 0) / 1000;
+    const timeout = deadline.left / 1000;
     const said = onEvent && ((event: JobEvent) => onEvent(event, target));
     const one = { ...rest, pid: target.pid, timeout, ...(said ? { onEvent: said } : {}) };
     results.set(idOf(target), await outcomeOf(target, wish, patch, () => act(one)));

@@ -15,6 +15,7 @@ import {
   type Job,
   type JobOptions,
   type JobResult,
+  OPENED,
   onProcess,
   transition,
 } from './job.js';
@@ -52,7 +53,7 @@ async function revertIn(job: Job, name: string): Promise<RevertResult> {
     const change = planChange(carried, wantedWithout(record, carried));
     const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
     return await closing(way, async () => {
-      job.step('clone', 'made a view of the live process');
+      job.step('clone', OPENED[job.mode]);
       job.clock.time('writeUs', () => {
         for (const { address, bytes } of change.writes) way.write(address, bytes);
         way.guard(change.guards);

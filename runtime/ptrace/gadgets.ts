@@ -28,7 +28,7 @@ export function findGadgets(process: Process, maps: readonly Mapping[]): Gadgets
     .sort((a, b) => a.end - a.start - (b.end - b.start));
   const gadgets = { call: find(process, code, CALL), restore: find(process, code, RESTORE) };
   if (gadgets.call !== null && gadgets.restore !== null) return gadgets as Gadgets;
-  const what = gadgets.call === null ? '"syscall; ret"' : 'the end of a signal handler';
+  const what = gadgets.call === null ? 'a "syscall; ret"' : 'the end of a signal handler';
   throw new RuntimeError('NO_GADGET', { pid: process.pid, what });
 }
 

@@ -9,8 +9,6 @@ import { StopAll } from './stop.js';
 import { WaitFree } from './wait-free.js';
 import type { Mode, Way } from './way.js';
 
-export const MODES: readonly Mode[] = ['wait-free', 'stop'];
-
 /** A change to `process`'s text that has not begun to be made. */
 export function openWay(mode: Mode, process: Process): Way {
   if (mode === 'wait-free') return WaitFree.open(process);

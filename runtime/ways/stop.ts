@@ -98,7 +98,7 @@ export class StopAll implements Way {
       clock.add('transitionUs', milliseconds);
       this.done = done;
       emit({ kind: 'progress', migrated: done ? total : 0, total });
-      if (done || performance.now() + pause >= deadline)
+      if (done || pause >= deadline.left)
         return { done, underWay: false, total, migrated: done ? total : 0, threads: holders };
       await new Promise((resolve) => setTimeout(resolve, pause));
     }

@@ -2,6 +2,7 @@
 /**
  * Watching the threads of a process migrate into a view, and folding it.
  */
+import type { Deadline } from '../deadline.js';
 import type { Process } from '../proc/process.js';
 import type { View, ViewState } from '../view.js';
 import type { TransitionEvent } from './way.js';
@@ -12,15 +13,15 @@ const LONGEST_LOOK_MS = 100;
 export interface Watched {
   /** 'superseded': a newer view's transition has begun, and this one never ends. */
   readonly end: 'complete' | 'superseded' | 'deadline';
-  /** When that was seen, before anybody was told. */
+  /** When that was seen, before anybody was told; in performance.now() time. */
   readonly at: number;
 }
 
-/** Watches until the view is complete or overtaken, or `deadline` has passed; both in performance.now() time. */
+/** Watches until the view is complete or overtaken, or `deadline` is over. */
 export async function watch(
   view: View,
   process: Process,
-  deadline: number,
+  deadline: Deadline,
   onEvent: (event: TransitionEvent) => void,
 ): Promise<Watched> {
   const seen = new Set<number>();
@@ -30,9 +31,8 @@ export async function watch(
     announce(state, process, seen, onEvent);
     if (state.complete || state.folded) return { end: 'complete', at };
     if (state.superseded) return { end: 'superseded', at };
-    if (at >= deadline) return { end: 'deadline', at };
-    const left = Math.max(deadline - performance.now(), 0);
-    await view.wait(Math.ceil(Math.min(pause, left)));
+    if (deadline.left === 0) return { end: 'deadline', at };
+    await view.wait(Math.ceil(Math.min(pause, deadline.left)));
   }
 }
 
@@ -53,11 +53,11 @@ function announce(
 const FOLD_PAUSE_MS = 5;
 
 /** Folds a complete view; unless a thread keeps it from it until `deadline`, or a newer transition has begun. */
-export async function foldBefore(view: View, deadline: number): Promise<'folded' | 'superseded' | 'deadline'> {
+export async function foldBefore(view: View, deadline: Deadline): Promise<'folded' | 'superseded' | 'deadline'> {
   for (;;) {
     if (view.fold()) return 'folded';
     if (view.state().superseded) return 'superseded';
-    if (performance.now() >= deadline) return 'deadline';
+    if (deadline.left === 0) return 'deadline';
     await new Promise((resolve) => setTimeout(resolve, FOLD_PAUSE_MS));
   }
 }

@@ -10,12 +10,17 @@
  * that counts; a thread runs the text of before or of after, and never a mixture.
  */
 import type { RunAddress } from '../../planner/index.js';
+import type { Deadline } from '../deadline.js';
 import type { GuardRange } from '../guards.js';
 import type { Consistency } from '../record.js';
 import type { Stopwatch } from '../timing.js';
 import type { ViewThread } from '../view.js';
 
-export type Mode = 'wait-free' | 'stop';
+export const MODES = ['wait-free', 'stop'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** Seconds. */
+export const DEFAULT_TIMEOUT = 60;
 
 /** What the arena has to be near to: within 2 GiB of each byte. */
 export interface Near {
@@ -38,8 +43,7 @@ export interface Way {
 
 export interface Terms {
   readonly consistency: Consistency;
-  /** In performance.now() time. */
-  readonly deadline: number;
+  readonly deadline: Deadline;
   /** Its `transitionUs` and `foldUs` are the way's to fill. */
   readonly clock: Stopwatch;
   readonly emit: (event: TransitionEvent) => void;

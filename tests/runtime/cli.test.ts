@@ -74,8 +74,83 @@ printf '%s\n' "\${COMPREPLY[@]}"`;
   assert.equal(completed('driftpatch', 'apply', fitting.slice(0, -2)), [fitting]);
   assert.ok(completed('driftpatch', 'status', '--pid', '').includes(String(process.pid)));
   assert.match(run(['completion', 'zsh']).stdout, /^#compdef driftpatch\n[\s\S]*apply\) _arguments .*--exe/);
-  assert.is(run(['completion', 'fish']).status, 2);
+  const fish = run(['completion', 'fish']).stdout;
+  assert.match(fish, /^complete -c driftpatch -n '__fish_seen_subcommand_from apply' -l exe .* -r -F$/m);
+  assert.match(
+    fish,
+    /^complete -c driftpatch -n '__fish_seen_subcommand_from apply' -l mode .* -x -a 'wait-free stop'$/m,
+  );
+  assert.is(run(['completion', 'tcsh']).status, 2);
 });
+
+for (const shell of ['zsh', 'fish'])
+  (spawnSync(shell, ['--version']).error ? test.skip : test)(`${shell} takes its completion`, () => {
+    const file = join(workshop.folder, `completion.${shell}`);
+    writeFileSync(file, run(['completion', shell]).stdout);
+    const { status, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' });
+    assert.equal([status, stderr], [0, '']);
+  });
+
+test('with --json every failure is one object on stdout, and a line on stderr', () => {
+  const { pid } = spawnSync('true');
+  for (const [args, code, wanted] of [
+    [['status', '--pid', String(pid)], 'PROCESS_GONE', 4],
+    [['symbols', '--pid', String(pid)], 'PROCESS_GONE', 4],
+    [['apply', '/nowhere.drift', '--pid', String(pid)], 'PATCH_UNREADABLE', 2],
+    [['revert', 'fix', '--pid', String(pid)], 'PROCESS_GONE', 4],
+    [['apply', fitting], 'USAGE', 2],
+    [['apply'], 'USAGE', 2],
+    [['status', '--colour'], 'USAGE', 2],
+    [['nonsense'], 'USAGE', 2],
+  ] as const) {
+    const { status, stdout, stderr } = run([...args, '--json']);
+    assert.is(status, wanted, stderr);
+    const { schema, refusals } = JSON.parse(stdout);
+    assert.equal([schema, refusals.length, refusals[0].code], [1, 1, code]);
+    assert.ok(stderr.includes(refusals[0].message), `${stderr} lacks ${refusals[0].message}`);
+  }
+});
+
+/** What becomes of a command in a shell. */
+const shell = (script: string) => spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 60_000 });
+
+test('a reader that has gone is no error; output that is lost otherwise is', () => {
+  const cli = `${process.execPath} ${CLI}`;
+  const gone = shell(`${cli} status --pid $$ | true; echo "\${PIPESTATUS[0]}"`);
+  assert.equal([gone.stdout, gone.stderr], ['0\n', '']);
+  const full = shell(`${cli} status --pid $$ >/dev/full`);
+  assert.equal([full.status, full.stderr], [1, 'driftpatch: its output is lost (ENOSPC)\n']);
+});
+
+test('a process is patched to the end when nobody reads about it', async () => {
+  const { pid } = await workshop.run(pie);
+  const cli = `${process.execPath} ${CLI}`;
+  const apply = shell(
+    `${cli} apply ${fitting} --pid ${pid} --mode stop --verbose 2>&1 | true; echo "\${PIPESTATUS[0]}"`,
+  );
+  assert.equal([apply.stdout, apply.stderr], ['0\n', '']);
+  assert.match(run(['status', '--pid', String(pid)]).stdout, /return-42: applied/);
+});
+
+test('the version is the package’s', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
+  assert.is(run(['--version']).stdout, `${version}\n`);
+});
+
+test('a help text loads nothing that looks at processes or reads patches', () => {
+  const teller = `import { writeSync } from 'node:fs';
+    export async function resolve(name, context, next) {
+      const found = await next(name, context);
+      writeSync(2, found.url + '\\n');
+      return found;
+    }`;
+  const hook = `import { register } from 'node:module'; register(${JSON.stringify(asModule(teller))});`;
+  const { stderr } = spawnSync(process.execPath, ['--import', asModule(hook), CLI, '--help'], { encoding: 'utf8' });
+  assert.match(stderr, /runtime\/cli-options\.js$/m);
+  assert.not.match(stderr, /runtime\/index\.js|planner\/|koffi/);
+});
+
+const asModule = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
 
 test('doctor says what is missing here and what to do: the kernel of this machine has no views', () => {
   const { status, stdout } = run(['doctor', '--json']);
