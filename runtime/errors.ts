@@ -42,6 +42,10 @@ const table = {
     (f) =>
       `process ${f.pid} runs ${f.object} with build id ${f.found}, the patch is for ${f.name} ${f.wanted}; make the patch from the build that runs`,
   ],
+  NOT_X86_64: [
+    4,
+    (f) => `process ${f.pid} runs ${f.object}, code of 32 bits or of another machine; only x86-64 can be patched`,
+  ],
   TARGET_TWICE: [4, (f) => `process ${f.pid} has ${f.name} loaded ${f.count} times; only one copy can be patched`],
 
   SYMBOL_OUTSIDE: [
@@ -49,6 +53,16 @@ const table = {
     (f) => `${f.symbol} at ${f.address} lies outside ${f.object}; the patch file does not fit its target`,
   ],
   IMPORT_UNRESOLVED: [4, (f) => `the new code needs ${f.symbol}, and no object loaded in process ${f.pid} defines it`],
+  IMPORT_AMBIGUOUS: [
+    4,
+    (f) =>
+      `the new code needs ${f.symbol}, which ${f.one} and ${f.other} have, and the target needs neither; restart the process to patch it`,
+  ],
+  NO_SCOPE: [
+    4,
+    (f) =>
+      `the new code needs ${f.symbol}, and ${f.object} is not among the objects that the loader of process ${f.pid} lists; restart the process to patch it`,
+  ],
   IMPORT_IFUNC: [
     4,
     (f) =>

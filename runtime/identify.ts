@@ -7,7 +7,7 @@
 import type { PatchTarget } from '../planner/index.js';
 import { RuntimeError } from './errors.js';
 import type { Mapping } from './proc/maps.js';
-import { type LoadedObject, loadedObjects } from './proc/object.js';
+import { foreignCode, type LoadedObject, loadedObjects } from './proc/object.js';
 import type { Process } from './proc/process.js';
 
 export interface Identified {
@@ -24,6 +24,8 @@ export function identify(process: Process, maps: readonly Mapping[], wanted: Pat
   const target = found[0];
   if (target) return { target, objects };
 
+  const foreign = objects.length === 0 ? foreignCode(process, maps) : null;
+  if (foreign) throw new RuntimeError('NOT_X86_64', { pid: process.pid, object: foreign });
   const namesake = objects.find(({ name }) => name === wanted.name) ?? objects[0];
   throw new RuntimeError('WRONG_BUILD', {
     pid: process.pid,

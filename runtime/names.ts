@@ -81,9 +81,9 @@ export class Names {
   private open(object: LoadedObject): FunctionNames | null {
     const mapping = this.maps.find(({ path, start }) => path !== '' && start >= object.start && start < object.end);
     if (!mapping || object.buildId === null) return null;
-    const { pid } = this.process;
     const range = `${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
-    for (const file of [`/proc/${pid}/map_files/${range}`, `/proc/${pid}/root${mapping.path}`]) {
+    const { pid, folder } = this.process;
+    for (const file of [`/proc/${pid}/map_files/${range}`, `${folder}/root${mapping.path}`]) {
       const names = readNames(file, object.name);
       if (names?.buildId === object.buildId) return names;
     }

@@ -2,25 +2,28 @@
 /**
  * Pass 2, resolve: the run-time address of each symbol that the new code refers to.
  *
- * The target's own symbols lie at link-time address plus bias. Symbols of other objects are looked up by name and version
- * in load order, as the loader would. An IFUNC's choice is taken from a slot that the loader has relocated; without one
+ * The target's own symbols lie at link-time address plus bias. Symbols of other objects are looked up by name and version,
+ * as the loader would (`scope.ts`). An IFUNC's choice is taken from a slot that the loader has relocated; without one
  * it is refused, not guessed.
  */
 
 import { loadedAt, type Patch, type RunAddress, runAddress } from '../planner/index.js';
 import { hex, RuntimeError } from './errors.js';
 import type { Identified } from './identify.js';
-import { DynamicObject, STT_GNU_IFUNC, STT_TLS } from './proc/dynamic.js';
+import { type DynamicObject, type DynamicSymbol, STT_GNU_IFUNC, STT_TLS } from './proc/dynamic.js';
 import type { LoadedObject } from './proc/object.js';
 import type { Process } from './proc/process.js';
+import { type Scope, scopeOf } from './scope.js';
 
 /** By symbol index: the address, or null for what lies in the patch. */
 export function resolve(process: Process, patch: Patch, { target, objects }: Identified): (RunAddress | null)[] {
-  let scope: DynamicObject[] | undefined;
+  let scope: Scope | undefined;
   return patch.symbols.map(({ name, binding }) => {
     if (binding.kind === 'patch') return null;
     if (binding.kind === 'target') return inTarget(name, loadedAt(binding.address, target.bias), target);
-    scope ??= inLoadOrder(process, objects);
+    scope ??= scopeOf(process, objects, target);
+    if (scope.ordered.length === 0)
+      throw new RuntimeError('NO_SCOPE', { symbol: name, object: target.name, pid: process.pid });
     return imported(process, scope, name, binding);
   });
 }
@@ -31,33 +34,46 @@ function inTarget(symbol: string, address: RunAddress, target: LoadedObject): Ru
   throw new RuntimeError('SYMBOL_OUTSIDE', { symbol, address: hex(address - target.bias), object: target.name });
 }
 
-/** The objects that take part in symbol lookup, as ld.so does. */
-export function inLoadOrder(process: Process, objects: readonly LoadedObject[]): DynamicObject[] {
-  const all = objects.map((object) => new DynamicObject(process, object));
-  const order = all.map((object) => object.loadOrder()).find((list) => list.length > 0) ?? [];
-  return order.flatMap((address) => all.filter(({ object }) => object.dynamic?.address === address));
-}
-
 function imported(
   process: Process,
-  scope: readonly DynamicObject[],
+  scope: Scope,
   name: string,
   { version, weak }: { readonly version: string | null; readonly weak?: true },
 ): RunAddress {
   const symbol = version ? `${name}@${version}` : name;
-  for (const owner of scope) {
-    const found = owner.lookup(name, version);
-    if (!found) continue;
-    const { object } = owner;
-    if (found.type === STT_TLS) throw new RuntimeError('IMPORT_TLS', { symbol, object: object.name });
-    if (found.type !== STT_GNU_IFUNC) return runAddress(found.value);
-    // the object that has the resolver mostly calls the function itself, through a slot that names the resolver
-    const choice = [...owner.chosenBy(found.value), ...scope.flatMap((one) => one.slotValues(name))].find(
-      (value) => value >= object.start && value < object.end,
-    );
-    if (choice !== undefined) return runAddress(choice);
-    throw new RuntimeError('IMPORT_IFUNC', { symbol, object: object.name });
+  const found = define(scope, name, version, symbol);
+  if (!found) {
+    if (weak) return runAddress(0);
+    throw new RuntimeError('IMPORT_UNRESOLVED', { symbol, pid: process.pid });
   }
-  if (weak) return runAddress(0);
-  throw new RuntimeError('IMPORT_UNRESOLVED', { symbol, pid: process.pid });
+  const { owner, type, value } = found;
+  const { object } = owner;
+  if (type === STT_TLS) throw new RuntimeError('IMPORT_TLS', { symbol, object: object.name });
+  if (type !== STT_GNU_IFUNC) return runAddress(value);
+  // the object that has the resolver mostly calls the function itself, through a slot that names the resolver
+  const slots = [...scope.ordered, ...scope.others].flatMap((one) => one.slotValues(name));
+  const choice = [...owner.chosenBy(value), ...slots].find((one) => one >= object.start && one < object.end);
+  if (choice !== undefined) return runAddress(choice);
+  throw new RuntimeError('IMPORT_IFUNC', { symbol, object: object.name });
+}
+
+type Definition = DynamicSymbol & { readonly owner: DynamicObject };
+
+function define({ ordered, others }: Scope, name: string, version: string | null, symbol: string): Definition | null {
+  const of = (owner: DynamicObject): Definition[] => {
+    const found = owner.lookup(name, version);
+    return found ? [{ ...found, owner }] : [];
+  };
+  for (const owner of ordered) {
+    const [found] = of(owner);
+    if (found) return found;
+  }
+  const [first, second] = others.flatMap(of);
+  if (first && second)
+    throw new RuntimeError('IMPORT_AMBIGUOUS', {
+      symbol,
+      one: first.owner.object.name,
+      other: second.owner.object.name,
+    });
+  return first ?? null;
 }

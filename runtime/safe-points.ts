@@ -53,7 +53,7 @@ function writeWords(process: Process, words: readonly RunAddress[], number: numb
   if (words.length === 0) return;
   const bytes = Buffer.alloc(WORD);
   bytes.writeInt32LE(number);
-  const memory = openSync(`/proc/${process.pid}/mem`, 'r+');
+  const memory = openSync(`${process.folder}/mem`, 'r+');
   try {
     process.checkAlive();
     for (const word of words) writeSync(memory, bytes, 0, WORD, word);

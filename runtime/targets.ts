@@ -8,7 +8,7 @@
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { RuntimeError } from './errors.js';
 import type { Mapping } from './proc/maps.js';
-import { Process } from './proc/process.js';
+import { livingFolder, Process } from './proc/process.js';
 
 /** `exe`: the processes that run this program. */
 export type Selection = { readonly exe: string } | { readonly all: true };
@@ -89,7 +89,7 @@ function programPath(path: string): string {
 
 function programOf(pid: number): string | null {
   try {
-    return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+    return readlinkSync(`${livingFolder(pid)}/exe`).replace(/ \(deleted\)$/, '');
   } catch {
     return null;
   }

@@ -32,6 +32,8 @@ const RECORD_ALIGN = 8;
 const DATA_ALIGN = 4;
 /** libgcc's unwinder asks it for the frame description of a place in code. */
 const FIND_FRAME = '_Unwind_Find_FDE';
+/** LLVM's has this besides, and finds descriptions in a way of its own. */
+const FOREIGN = '__unw_getcontext';
 const UNDERSCORE = 0x5f;
 const Z = 0x5a;
 
@@ -74,8 +76,15 @@ export class UnwindEmitter {
   /** No dynamic symbol names the unwinder of a program that was linked with -static-libgcc: the patch does. */
   #nameUnwinder(): void {
     const { builder, plan } = this.#binder;
-    for (const { names, address } of plan.context.before.functions)
+    for (const { names, address } of plan.context.before.functions) {
       if (names.includes(FIND_FRAME)) builder.inTarget(FIND_FRAME, address, 0);
+      if (names.includes(FOREIGN))
+        this.#binder.refuse(
+          'UNWIND_NEEDED',
+          this.passed[0]!,
+          `function ${this.passed[0]} cannot be unwound from a patch: the program has LLVM's unwinder in it (${FOREIGN}), which cannot be told of new code; keep the fix out of functions that exceptions pass through`,
+        );
+    }
   }
 }
 

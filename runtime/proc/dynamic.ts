@@ -10,12 +10,14 @@ import type { LoadedObject } from './object.js';
 import type { Process } from './process.js';
 
 const DT = {
+  NEEDED: 1,
   PLTRELSZ: 2,
   STRTAB: 5,
   SYMTAB: 6,
   RELA: 7,
   RELASZ: 8,
   STRSZ: 10,
+  SONAME: 14,
   DEBUG: 21,
   JMPREL: 23,
   GNU_HASH: 0x6ffffef5,
@@ -35,6 +37,8 @@ const SYMBOL_SIZE = 24;
 const RELA_SIZE = 24;
 const LIMIT = 16 * 1024 * 1024;
 const LONGEST_CHAIN = 100_000;
+const MOST_NAMESPACES = 64;
+const MOST_OBJECTS = 4096;
 const VERSYM_HIDDEN = 0x8000;
 
 export interface DynamicSymbol {
@@ -47,6 +51,7 @@ export class DynamicObject {
   readonly object: LoadedObject;
   private readonly process: Process;
   private readonly tags = new Map<number, number>();
+  private readonly neededNames: number[] = [];
   private readonly strings: Buffer;
 
   constructor(process: Process, object: LoadedObject) {
@@ -54,21 +59,43 @@ export class DynamicObject {
     this.object = object;
     const section = object.dynamic && object.dynamic.size <= LIMIT ? object.dynamic : null;
     const table = (section && process.read(section.address, section.size - (section.size % 16))) ?? Buffer.alloc(0);
-    for (let at = 0; at + 16 <= table.length; at += 16)
-      this.tags.set(Number(table.readBigUInt64LE(at)), Number(table.readBigUInt64LE(at + 8)));
+    for (let at = 0; at + 16 <= table.length; at += 16) {
+      const [tag, value] = [Number(table.readBigUInt64LE(at)), Number(table.readBigUInt64LE(at + 8))];
+      this.tags.set(tag, value);
+      if (tag === DT.NEEDED) this.neededNames.push(value);
+    }
     this.strings = this.table(DT.STRTAB, this.tags.get(DT.STRSZ) ?? 0);
   }
 
-  /** The loader's list of objects: the addresses of their dynamic sections in load order; [] if it is not here. */
-  loadOrder(): number[] {
-    const debug = this.tags.get(DT.DEBUG);
-    const order: number[] = [];
-    let link = debug ? this.u64(debug + 8) : 0;
-    while (link !== 0 && order.length < 4096) {
-      order.push(this.u64(link + 16));
-      link = this.u64(link + 24);
+  /**
+   * The loader's lists of objects, one for each namespace: the addresses of their dynamic sections in load order; [] if they
+   * are not here. A second namespace stands in a list of lists since glibc 2.35 (elf/link.h, struct r_debug_extended).
+   */
+  namespaces(): number[][] {
+    const lists: number[][] = [];
+    let debug = this.tags.get(DT.DEBUG) ?? 0;
+    while (debug !== 0 && lists.length < MOST_NAMESPACES) {
+      const order: number[] = [];
+      let link = this.u64(debug + 8);
+      while (link !== 0 && order.length < MOST_OBJECTS) {
+        order.push(this.u64(link + 16));
+        link = this.u64(link + 24);
+      }
+      if (order.length > 0) lists.push(order);
+      debug = this.u32(debug) >= 2 ? this.u64(debug + 40) : 0;
     }
-    return order;
+    return lists;
+  }
+
+  /** What it calls itself, null if nothing. */
+  soname(): string | null {
+    const at = this.tags.get(DT.SONAME);
+    return at === undefined ? null : this.string(at);
+  }
+
+  /** What the objects that it needs call themselves. */
+  needed(): string[] {
+    return this.neededNames.map((at) => this.string(at)).filter((name) => name !== null);
   }
 
   /** The definition of `name`, of `version` if one is given and the object has versions, else the default one. */
@@ -110,6 +137,11 @@ export class DynamicObject {
     return this.relocations()
       .filter(({ type, addend }) => type === R_IRELATIVE && addend + this.object.bias === resolver)
       .map(({ slot }) => this.u64(slot));
+  }
+
+  /** Its symbols have versions. */
+  get hasVersions(): boolean {
+    return this.tags.has(DT.VERSYM);
   }
 
   private definition(index: number, name: string, version: string | null): DynamicSymbol | null {

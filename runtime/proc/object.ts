@@ -34,6 +34,9 @@ export interface LoadedObject {
 }
 
 const PAGE = 4096;
+const ELF_MAGIC = 0x7f454c46;
+const ELF_CLASS_64 = 2;
+const EM_X86_64 = 62;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_NOTE = 4;
@@ -56,6 +59,17 @@ export function loadedObjects(process: Process, maps: readonly Mapping[]): Loade
     last = { mapping, end: object.end };
   }
   return objects;
+}
+
+/** The first file that is mapped as code of another machine, or of 32 bits; null if there is none. */
+export function foreignCode(process: Process, maps: readonly Mapping[]): string | null {
+  const isForeign = ({ start }: Mapping) => {
+    const header = process.read(start, 20);
+    if (header?.readUInt32BE(0) !== ELF_MAGIC) return false;
+    return header[4] !== ELF_CLASS_64 || header.readUInt16LE(18) !== EM_X86_64;
+  };
+  const found = maps.find((mapping) => mapping.inode !== '0' && mapping.offset === 0 && isForeign(mapping));
+  return found ? printable(found.path) : null;
 }
 
 interface Segment {
@@ -100,9 +114,9 @@ function isMappedCode(maps: readonly Mapping[], first: Mapping, bias: number, se
 function readSegments(process: Process, address: number): Segment[] {
   const header = process.read(address, 64);
   if (header === null) return [];
-  if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) return [];
+  if (header.readUInt32BE(0) !== ELF_MAGIC || header[4] !== ELF_CLASS_64 || header[5] !== 1) return [];
   const count = header.readUInt16LE(56);
-  if (header.readUInt16LE(18) !== 62 || header.readUInt16LE(54) !== 56 || count > MAX_HEADERS) return [];
+  if (header.readUInt16LE(18) !== EM_X86_64 || header.readUInt16LE(54) !== 56 || count > MAX_HEADERS) return [];
   const table = process.read(address + Number(header.readBigUInt64LE(32)), count * 56);
   if (!table) return [];
   const segments: Segment[] = [];

@@ -4,6 +4,9 @@
  *
  * Invariant: every read happens between opening a pidfd and checking that the process behind it still lives, so what
  * was read is about one process. Nothing here changes anything in the target.
+ *
+ * A process lives as long as any of its threads: if its main thread has ended, what is left of that says nothing of the
+ * others, and the process is looked at through one of them.
  */
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { RuntimeError } from '../errors.js';
@@ -36,8 +39,9 @@ export class Process {
     const pidfd = openPidfd(pid);
     try {
       const stat = readStat(pid);
-      if (stat.state === 'Z' || stat.state === 'X') throw new RuntimeError('PROCESS_ZOMBIE', { pid, name: stat.name });
-      const memory = guarded(pid, () => openSync(`/proc/${pid}/mem`, 'r'));
+      const folder = livingFolder(pid);
+      if (folder === null) throw new RuntimeError('PROCESS_ZOMBIE', { pid, name: stat.name });
+      const memory = guarded(pid, () => openSync(`${folder}/mem`, 'r'));
       const process = new Process(pid, pidfd, stat, memory);
       process.checkAlive();
       return process;
@@ -64,10 +68,15 @@ export class Process {
   }
 
   maps(): Mapping[] {
-    const maps = parseMaps(guarded(this.pid, () => readFileSync(`/proc/${this.pid}/maps`, 'utf8')));
+    const maps = parseMaps(guarded(this.pid, () => readFileSync(`${this.folder}/maps`, 'utf8')));
     if (maps.length > 0) return maps;
     this.checkAlive();
     throw new RuntimeError('KERNEL_THREAD', { pid: this.pid, name: this.name });
+  }
+
+  /** Its folder in /proc, or that of a thread that lives on without the main thread. */
+  get folder(): string {
+    return livingFolder(this.pid) ?? `/proc/${this.pid}`;
   }
 
   /** `length` bytes at `address` as the main thread sees them, or null where (part of) it cannot be read. */
@@ -141,9 +150,27 @@ function threadGroupOf(pid: number): number | null {
   }
 }
 
+const hasEnded = (folder: string): boolean => /^State:\s+[ZX]/m.test(readFileSync(`${folder}/status`, 'utf8'));
+
+/** Where the process is to be seen: null if all its threads have ended. */
+export function livingFolder(pid: number): string | null {
+  const main = `/proc/${pid}`;
+  return guarded(pid, () => {
+    if (!hasEnded(main)) return main;
+    for (const tid of readdirSync(`${main}/task`)) {
+      const one = `${main}/task/${tid}`;
+      try {
+        if (!hasEnded(one)) return one;
+      } catch {
+        // It has ended altogether.
+      }
+    }
+    return null;
+  });
+}
+
 interface Stat {
   readonly name: string;
-  readonly state: string;
   readonly startTime: string;
 }
 
@@ -152,7 +179,7 @@ function readStat(pid: number): Stat {
   // The name may hold anything, parentheses and blanks included: the last parenthesis ends it.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
-  return { name: printable(text.slice(text.indexOf('(') + 1, end)), state: fields[0]!, startTime: fields[19]! };
+  return { name: printable(text.slice(text.indexOf('(') + 1, end)), startTime: fields[19]! };
 }
 
 /** `text` without what a terminal would act on: names come from the target and are not trusted. */

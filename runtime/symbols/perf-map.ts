@@ -8,6 +8,7 @@
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { RuntimeError } from '../errors.js';
+import { livingFolder } from '../proc/process.js';
 import type { CodeSymbol } from './code-symbols.js';
 import type { ProcessSymbols } from './symbols.js';
 
@@ -37,7 +38,7 @@ export function writePerfMap(found: ProcessSymbols): string {
   let folder: number | null = null;
   let file: number | null = null;
   try {
-    const root = openSync(`/proc/${found.pid}/root`, O_PATH | O_DIRECTORY);
+    const root = openSync(`${livingFolder(found.pid) ?? `/proc/${found.pid}`}/root`, O_PATH | O_DIRECTORY);
     try {
       folder = openSync(`/proc/self/fd/${root}/tmp`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     } finally {

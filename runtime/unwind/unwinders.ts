@@ -2,9 +2,10 @@
 /**
  * The unwinders of a process: each libgcc in it, and what its _Unwind_Find_FDE begins with.
  *
- * A shared libgcc_s exports the function; a program that was linked with -static-libgcc has its own, and only its symbol table
- * names it: the planner puts that into the patch. Refused, before anything is written: a process whose exceptions another
- * unwinder throws (LLVM's and nongnu's libunwind have ways of their own), and a beginning that cannot be moved.
+ * A shared libgcc_s exports the function, with the version that GCC gives it; a program that was linked with -static-libgcc has
+ * its own, and only its symbol table names it: the planner puts that into the patch. Refused, before anything is written: a
+ * process whose exceptions another unwinder throws (LLVM's and nongnu's libunwind have the same names, and ways of
+ * their own), and a beginning that cannot be moved.
  */
 import {
   type Instruction,
@@ -19,7 +20,7 @@ import { counted, hex, RuntimeError } from '../errors.js';
 import type { Identified } from '../identify.js';
 import { DynamicObject } from '../proc/dynamic.js';
 import type { Process } from '../proc/process.js';
-import { inLoadOrder } from '../resolve.js';
+import { scopeOf } from '../scope.js';
 import type { Text } from '../texts.js';
 import { type Continuation, FAR_JUMP_SIZE, farJumpTarget } from './finder.js';
 
@@ -38,8 +39,8 @@ export interface Unwinder extends Continuation {
 
 const FIND = '_Unwind_Find_FDE';
 const RAISE = '_Unwind_RaiseException';
-/** What LLVM's libunwind defines besides, and libgcc does not. */
-const FOREIGN = '__unw_getcontext';
+/** Of both in libgcc_s (gcc, libgcc/libgcc-std.ver.in); others have none. */
+const VERSION = 'GCC_3.0';
 const ENDBR64 = Buffer.from('f30f1efa', 'hex');
 /** Bytes of the function that are looked through for jumps back to its beginning. */
 const LOOKED_AT = 1024;
@@ -57,13 +58,13 @@ export function findUnwinders(
   for (const { name, binding } of patch.symbols)
     if (name === FIND && binding.kind === 'target') entries.add(loadedAt(binding.address, target.bias));
 
-  const thrower = inLoadOrder(process, objects).find((object) => object.lookup(RAISE, null));
-  if (entries.size === 0 && thrower?.lookup(FOREIGN, null))
+  const { ordered, others } = scopeOf(process, objects, target);
+  const thrower = [...ordered, ...others].find((object) => object.lookup(RAISE, null));
+  if (entries.size === 0 && thrower && !inLibgcc(thrower))
     throw cannot(process, patch, `${thrower.object.name} unwinds in a way of its own`);
   for (const object of objects) {
-    const dynamic = new DynamicObject(process, object);
-    const symbol = dynamic.lookup(FIND, null);
-    if (symbol && !dynamic.lookup(FOREIGN, null)) entries.add(runAddress(symbol.value));
+    const symbol = inLibgcc(new DynamicObject(process, object));
+    if (symbol) entries.add(runAddress(symbol.value));
   }
   if (entries.size === 0) throw cannot(process, patch, 'it has no libgcc, or one without symbols');
   return [...entries].map((entry) => {
@@ -72,6 +73,8 @@ export function findUnwinders(
     return unwinder;
   });
 }
+
+const inLibgcc = (object: DynamicObject) => (object.hasVersions ? object.lookup(FIND, VERSION) : null);
 
 /** Or why it cannot be led through the arena. */
 function readUnwinder(text: Text, entry: RunAddress, ours: readonly Jump[]): Unwinder | string {

@@ -59,7 +59,7 @@ export class StopAll implements Way {
 
   static open(process: Process): StopAll {
     try {
-      return new StopAll(process, openSync(`/proc/${process.pid}/mem`, 'r+'));
+      return new StopAll(process, openSync(`${process.folder}/mem`, 'r+'));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') throw new RuntimeError('PROCESS_GONE', { pid: process.pid }, { cause: error });
@@ -200,9 +200,9 @@ interface KnownMaps {
   readonly maps: readonly Mapping[];
 }
 
-function readMaps({ pid }: Process): KnownMaps {
+function readMaps({ pid, folder }: Process): KnownMaps {
   try {
-    const text = readFileSync(`/proc/${pid}/maps`);
+    const text = readFileSync(`${folder}/maps`);
     return { text, maps: parseMaps(text.toString('utf8')) };
   } catch (error) {
     throw new RuntimeError('PROCESS_GONE', { pid }, { cause: error });
@@ -211,7 +211,7 @@ function readMaps({ pid }: Process): KnownMaps {
 
 /** The mappings as they are now that everybody is stopped; parsed before, if nothing has changed since. */
 function mapsNow(known: KnownMaps, process: Process): readonly Mapping[] {
-  const text = readFileSync(`/proc/${process.pid}/maps`);
+  const text = readFileSync(`${process.folder}/maps`);
   return text.equals(known.text) ? known.maps : parseMaps(text.toString('utf8'));
 }
 

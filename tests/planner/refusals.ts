@@ -108,6 +108,12 @@ export const rows: readonly Row[] = [
   row('a constant with labels of code', 'carry.c', '-DLABELS -DCONSTANT=const'),
   row('landing pads in a form of their own', 'carry.c', '-DUNWIND', 'UNWIND_NEEDED odd'),
   row('a function that catches', 'unwind.cpp', ''),
+  row(
+    "the same with LLVM's unwinder in the program",
+    'unwind.cpp',
+    '-DLLVM',
+    'UNWIND_NEEDED _Z5parseRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE',
+  ),
   row('a number that may be an address', 'absolute.c', '-fno-pie -no-pie', 'ABSOLUTE_AMBIGUOUS work'),
   row('a number that was a number before', 'absolute.c', '-DKNOWN -fno-pie -no-pie'),
   row('a number, by the linker’s list', 'absolute.c', '-fno-pie -no-pie -Wl,--emit-relocs'),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Looking at live processes: who runs what, found in memory and not in files. */
+import { spawn } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -26,6 +28,7 @@ import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
 import { Process } from '../../runtime/proc/process.js';
 import { Layered } from '../../runtime/records.js';
 import { resolve } from '../../runtime/resolve.js';
+import { findTargets } from '../../runtime/targets.js';
 import { buildIdOf, looking, refused, symbolOf, Workshop } from './live.js';
 
 const SOURCE = `
@@ -183,6 +186,63 @@ test('imports resolve to what the loader resolved them to, an IFUNC to the choic
   assert.is(await find('strcspn', 'GLIBC_2.2.5'), spans);
   await refused('IMPORT_IFUNC', () => find('strstr', 'GLIBC_2.2.5'));
   await refused('IMPORT_TLS', () => find('__resp', 'GLIBC_PRIVATE'));
+});
+
+test('a process whose main thread has ended is looked at through those that live', async () => {
+  const source = SOURCE.replace('pause();\n\treturn 0;', 'pthread_exit(0);');
+  const file = workshop.compile('headless', source, '-pie', '-fPIE');
+  const { pid } = await workshop.run(file);
+  for (let left = 200; !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')); left--) {
+    assert.ok(left > 0, 'its main thread does not end');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const { target } = await looking(pid, (process) => identify(process, process.maps(), targetOf(file)));
+  assert.is(target.path, file);
+  const found = findTargets({ exe: file }, () => true);
+  assert.equal([found.targets.map((one) => one.pid), found.hidden], [[pid], 0]);
+});
+
+/** An ELF file of 32 bits whose code is pause(), in an endless loop. */
+function program32(): string {
+  const file = join(workshop.folder, 'program32');
+  const bytes = Buffer.alloc(0x80);
+  bytes.set(Buffer.from('7f454c46010101', 'hex'));
+  for (const [at, value] of [
+    [16, 2],
+    [18, 3],
+    [40, 52],
+    [42, 32],
+    [44, 1],
+  ] as const)
+    bytes.writeUInt16LE(value, at);
+  for (const [at, value] of [
+    [20, 1],
+    [24, 0x10060],
+    [28, 52],
+  ] as const)
+    bytes.writeUInt32LE(value, at);
+  // PT_LOAD, offset, address twice, size twice, read and execute, alignment
+  [1, 0, 0x10000, 0x10000, 0x80, 0x80, 5, 0x1000].forEach((value, i) => {
+    bytes.writeUInt32LE(value, 52 + i * 4);
+  });
+  bytes.set(Buffer.from('b81d000000cd80ebf7', 'hex'), 0x60);
+  writeFileSync(file, bytes, { mode: 0o755 });
+  return file;
+}
+
+test('a process of 32 bits is refused as that', async () => {
+  const file = program32();
+  const child = spawn(file);
+  const started = await new Promise((resolve) => {
+    child.once('spawn', () => resolve(true));
+    child.once('error', () => resolve(false));
+  });
+  if (!started) return console.log('skipped: this kernel runs no programs of 32 bits');
+  const error = await refused('NOT_X86_64', () =>
+    looking(child.pid!, (process) => identify(process, process.maps(), targetOf(pie))),
+  );
+  child.kill('SIGKILL');
+  assert.is(error.message.includes(file), true, error.message);
 });
 
 test('a symbol of the target outside the target is refused', async () => {
