@@ -125,7 +125,7 @@ export async function transition<G extends 'applied' | 'reverted'>(
   });
   const result = { ...outcome(job, record.name), already: false, threads: { total, migrated } };
   if (!done) {
-    const pending = held(process, threads);
+    const pending = held(process, threads, record);
     if (underWay) return { ...result, state: 'pending', pending };
     throw new RuntimeError('HELD', { pid: process.pid, threads: pending.map(threadLine).join('; ') });
   }
@@ -136,9 +136,11 @@ export async function transition<G extends 'applied' | 'reverted'>(
   return { ...result, state: goal, pending: [] };
 }
 
-function held(process: Process, threads: readonly ViewThread[]): PendingThread[] {
+/** The patch itself names its functions, also where what the process has of it is not to be seen through its main thread. */
+function held(process: Process, threads: readonly ViewThread[], record: PatchRecord): PendingThread[] {
   const maps = process.maps();
-  return pendingThreads(threads, process, maps, findRecords(process.read.bind(process), maps));
+  const others = findRecords(process.read.bind(process), maps).filter(({ arena }) => arena !== record.arena);
+  return pendingThreads(threads, process, maps, [record, ...others]);
 }
 
 function stateOf(process: Process, { arena }: PatchRecord): PatchState {

@@ -3,7 +3,8 @@
  * Addresses by name: which function of which patch or of which object holds one, and who has called it.
  *
  * Names of patches come from their records, all others from the symbol tables of the files behind the mappings, and from
- * those only that have the build id of what runs. A caller is a guess, as a stack without frame pointers allows it: the
+ * those only that have the build id of what runs; code without a name is said by its object, and where it was linked to. A
+ * caller is a guess, as a stack without frame pointers allows it: the
  * first word above whose bytes say that a call to the function returns there, or else that any call does.
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -15,6 +16,7 @@ import type { PatchRecord, RecordedFunction } from './record.js';
 import { DETOUR_SIZE } from './record.js';
 
 export interface Place {
+  /** Or the object's name, where it does not say; then the offset is from its first address. */
   readonly function: string;
   readonly offset: number;
   /** For new code: whose. */
@@ -74,7 +76,7 @@ export class Names {
     if (!object) return null;
     if (!this.files.has(object)) this.files.set(object, this.open(object));
     const found = this.files.get(object)?.at(address - object.bias);
-    return found ? { function: found.name, offset: found.offset, patch: null } : null;
+    return { function: found?.name ?? object.name, offset: found?.offset ?? address - object.bias, patch: null };
   }
 
   /** The file behind a mapping, also one that has been removed since, or that lies in a container. */

@@ -8,15 +8,17 @@ import { kernel } from './bench/kernel.js';
 import { describeMachine } from './bench/machine.js';
 import { planner } from './bench/planner.js';
 import { summarize } from './bench/result.js';
+import { runtime } from './bench/runtime.js';
 import { machineLine, tableOf } from './bench/table.js';
 import { showProgress } from './show-progress.js';
 import { cancelOnSignals, failedVm, reportAndExit } from './vm-status.js';
 
-const benches: Readonly<Record<string, Bench>> = { kernel, planner };
+const benches: Readonly<Record<string, Bench>> = { kernel, planner, runtime };
 
 interface Options {
   readonly json?: true;
   readonly quick?: true;
+  readonly bzimage?: string;
 }
 
 const program = new Command('npm run bench --')
@@ -24,6 +26,7 @@ const program = new Command('npm run bench --')
   .addArgument(new Argument('[name]', 'what to measure').choices(Object.keys(benches)))
   .addOption(new Option('--json', 'one JSON object on stdout').env('npm_config_json'))
   .addOption(new Option('--quick', 'fewer runs over less: to see that it works').env('npm_config_quick'))
+  .addOption(new Option('--bzimage <file>', 'boot this kernel instead of building the plain one'))
   .addHelpText(
     'after',
     `\n${Object.entries(benches)
@@ -33,14 +36,19 @@ const program = new Command('npm run bench --')
   .addHelpText('after', `\nExit status: 0 measured; ${failedVm} the guest was lost; 2 wrong usage.`)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-async function main(name: string | undefined, { json, quick }: Options): Promise<number> {
+async function main(name: string | undefined, { json, quick, bzimage }: Options): Promise<number> {
   const signal = cancelOnSignals();
   const shown = showProgress();
   const say = (text: string) => void (json || process.stdout.write(`${text}\n`));
   const found: Measured[] = [];
   for (const [title, { about, run }] of Object.entries(benches)) {
     if (name !== undefined && name !== title) continue;
-    const measured = await run({ quick: quick === true, shown, signal });
+    const measured = await run({
+      quick: quick === true,
+      shown,
+      signal,
+      ...(bzimage !== undefined && { bzImage: bzimage }),
+    });
     shown.end();
     found.push(measured);
     say(tableOf(`${title}: ${about}`, summarize(measured.series), measured.notes ?? []));

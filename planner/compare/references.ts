@@ -6,7 +6,7 @@
  * Constants are the same if their content is. An address that is both the end of one object and the start of the next
  * is taken either way; the borders of a linker's list are the same whatever is in it (rules/list-changed.ts).
  */
-import { bytesAt } from '../elf/image.js';
+import { bytesAt, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
 import { type CodeFunction, indexAt } from '../match/functions.js';
@@ -65,7 +65,7 @@ function sameReferent(context: Context, old: Referent, now: Referent, a: Referen
   if (old.kind === 'tls' && now.kind === 'tls') return old.model === now.model && old.variable === now.variable;
   if (old.kind === 'pointer' && now.kind === 'pointer')
     return sameReference(context, { ...a, address: old.to, loaded: false }, { ...b, address: now.to, loaded: false });
-  if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b);
+  if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b) || areFrames(context, a, b);
   if (old.kind === 'unknown' && now.kind === 'unknown')
     return old.section === now.section && sameUnknown(context, a, b);
   return false;
@@ -146,6 +146,12 @@ function sameFilled(context: Context, a: number, b: number): boolean {
     );
   const name = (side: Side, symbol: number) => `${side.image.dynamicTable.name(symbol)}@${side.image.versions[symbol]}`;
   return name(before, old.symbol) === name(after, now.symbol) && old.addend === now.addend;
+}
+
+/** The table of frame descriptions, which start-up code hands over as a whole: it changes with every function that does. */
+function areFrames({ before, after }: Context, a: Reference, b: Reference): boolean {
+  const isFrames = (side: Side, { address }: Reference) => sectionAt(side.image, address)?.name === '.eh_frame';
+  return isFrames(before, a) && isFrames(after, b);
 }
 
 function sameConstant(context: Context, a: Reference, b: Reference): boolean {

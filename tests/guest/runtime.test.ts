@@ -2,13 +2,13 @@
 // guest: plain debug
 // timeout: 900
 /** A live process is patched with the real commands: all its threads run the new code, none waits, its data is whole. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { driftpatch, fixture, LIBRARY, planner, type Ran, Workers } from './workers.js';
+import { CLI, driftpatch, fixture, LIBRARY, planner, type Ran, Workers } from './workers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'driftpatch-guest-'));
 const started: Workers[] = [];
@@ -117,6 +117,29 @@ test('a thread inside a patched function holds up itself alone: status 5, its na
   await allRun(workers, 3);
   workers.send('release');
   await workers.until(({ threads }) => threads.some(({ held }) => held === 3007));
+});
+
+test('who interrupts the command is told how far the transition has come, which goes on: status 5', async () => {
+  const workers = await start();
+  const child = spawn(process.execPath, [CLI, 'apply', fixHold, '--pid', String(workers.pid), '--verbose']);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    const before = stderr.includes('5 of 6');
+    stderr += chunk;
+    if (!before && stderr.includes('5 of 6')) child.kill('SIGINT');
+  });
+  const code = await new Promise((resolve) => child.once('close', (status, signal) => resolve(status ?? signal)));
+  assert.is(code, 5, stderr);
+  assert.match(
+    stdout,
+    /under way, 5 of 6 threads have migrated; still to go:\n {2}thread \d+ \(holder\) is in hold\+0x/,
+  );
+  workers.send('release');
+  await allRun(workers, 3);
+  assert.is(json(apply(fixHold, workers, '--json'), 0).state, 'applied');
 });
 
 test('with entry consistency a thread deep inside does not hold anything up', async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** --mode stop on live processes: all threads stop at a safe moment, and none of them notices. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -125,7 +125,7 @@ for (const [kind, why] of [
   ['autodisarm', /thread \d+ \(holder\) runs on a signal stack/],
 ] as const)
   test(`a thread inside the function holds it up, and nothing is left behind: ${kind}`, async () => {
-    const { pid, ask, release } = await start(kind);
+    const { pid, ask, until, release } = await start(kind);
     const { message, status } = await refused('HELD', () => stop(pid, 0.3));
     assert.match(message, why);
     assert.is(status, 4);
@@ -133,8 +133,36 @@ for (const [kind, why] of [
     assert.equal(codeWithoutFile(pid), []);
     release();
     assert.is((await stop(pid)).state, 'applied');
-    assert.is((await ask()).victim, 42);
+    assert.is((await until(42)).victim, 42);
   });
+
+test('without symbols the patch names the function, and the object its caller', async () => {
+  const bare = join(workshop.folder, 'bare');
+  execFileSync('strip', ['-o', bare, target]);
+  const { pid, release } = await startIn('held', bare, workshop);
+  const { message } = await refused('HELD', () => stop(pid, 0.3));
+  assert.match(message, /thread \d+ \(holder\) is in victim\+0x[0-9a-f]+, called from (bare|libc\.so\.6)\+0x[0-9a-f]+/);
+  release();
+});
+
+test('who interrupts the command while it waits ends the waiting, and nothing has changed', async () => {
+  const { pid, ask, release } = await start('held');
+  const file = join(workshop.folder, 'interrupted.drift');
+  writeFileSync(file, targetPatch);
+  const child = spawn(process.execPath, [CLI, 'apply', file, '--pid', String(pid), '--mode', 'stop', '--verbose']);
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    const before = said.includes('migrate: ');
+    said += chunk;
+    if (!before && said.includes('migrate: ')) child.kill('SIGINT');
+  });
+  const code = await new Promise((resolve) => child.once('close', (status, signal) => resolve(status ?? signal)));
+  assert.is(code, 4, said);
+  assert.match(said, /could not be changed in time, and runs on as before: thread \d+ \(holder\)|nothing was done/);
+  assert.is((await ask()).victim, 1);
+  assert.equal(codeWithoutFile(pid), []);
+  release();
+});
 
 for (const [kind, code] of [
   ['seccomp-kill', 'SECCOMP_REFUSES'],

@@ -19,6 +19,8 @@ export interface BenchContext {
   /** Long steps; goes to stderr. */
   readonly shown: ShownProgress;
   readonly signal: AbortSignal;
+  /** A plain kernel to boot; without it one is built. */
+  readonly bzImage?: string;
 }
 
 export interface Measured {

@@ -47,7 +47,7 @@ export const kernel: Bench = {
   async run(context: BenchContext): Promise<Measured> {
     const { quick, shown, signal } = context;
     await ensureQemu(shown);
-    const kernels = { plain: await image('plain', context), stock: await image('stock', context) };
+    const kernels = { plain: context.bzImage ?? (await image('plain', context)), stock: await image('stock', context) };
     await exec('make', ['-s', '-C', join(kernelTree, 'tools/testing/selftests/mmview/bench'), `OUT=${outside}`]);
     const root = await ensureRoot('image', shown);
     const guest = { root, project: projectFolder, memory: '3G', timeoutSeconds: 1800, append: 'tsc=reliable', signal };
