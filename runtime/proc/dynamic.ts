@@ -36,7 +36,8 @@ const R_IRELATIVE = 37;
 const SYMBOL_SIZE = 24;
 const RELA_SIZE = 24;
 const LIMIT = 16 * 1024 * 1024;
-const LONGEST_CHAIN = 100_000;
+/** Of symbols with one hash, or of versions: what linkers make has some dozens. */
+const LONGEST_CHAIN = 4096;
 const MOST_NAMESPACES = 64;
 const MOST_OBJECTS = 4096;
 const VERSYM_HIDDEN = 0x8000;
@@ -73,11 +74,13 @@ export class DynamicObject {
    */
   namespaces(): number[][] {
     const lists: number[][] = [];
+    const seen = new Set<number>();
     let debug = this.tags.get(DT.DEBUG) ?? 0;
     while (debug !== 0 && lists.length < MOST_NAMESPACES) {
       const order: number[] = [];
       let link = this.u64(debug + 8);
-      while (link !== 0 && order.length < MOST_OBJECTS) {
+      while (link !== 0 && order.length < MOST_OBJECTS && !seen.has(link)) {
+        seen.add(link);
         order.push(this.u64(link + 16));
         link = this.u64(link + 24);
       }

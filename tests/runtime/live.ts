@@ -61,10 +61,10 @@ export function symbolOf(file: string, name: string): number {
 }
 
 /** What `action` gives of an opened process. */
-export async function looking<T>(pid: number, action: (process: Process) => T): Promise<T> {
+export async function looking<T>(pid: number, action: (process: Process) => T | Promise<T>): Promise<T> {
   const process = Process.open(pid);
   try {
-    return action(process);
+    return await action(process);
   } finally {
     process.close();
   }
