@@ -62,6 +62,15 @@ for (const locks of [['seccomp'], ['mdwe'], ['chroot'], ['mdwe', 'chroot', 'secc
     await isPatched(await start(fixture('confined-1'), ...locks));
   });
 
+for (const kind of ['headless', 'vfork'])
+  test(`an odd server is patched, and goes back: ${kind}`, async () => {
+    const server = await start(fixture('confined-1'), kind);
+    await isPatched(server);
+    const reverted = driftpatch('revert', 'fix', '--pid', String(server.pid));
+    assert.is(reverted.status, 0, reverted.stderr);
+    await becomes(server, 11);
+  });
+
 test('a server in user, pid and mount namespaces of its own is patched from outside', async () => {
   const words = ['-U', '-r', '-p', '-f', '-m', '--kill-child', fixture('confined-1'), 'seccomp'];
   const outer = await start('unshare', ...words);
