@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// timeout: 300
 /** The command on input that it must refuse: one clear line, the right status, and a target that is as it was. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
