@@ -65,7 +65,8 @@ function sameReferent(context: Context, old: Referent, now: Referent, a: Referen
   if (old.kind === 'tls' && now.kind === 'tls') return old.model === now.model && old.variable === now.variable;
   if (old.kind === 'pointer' && now.kind === 'pointer')
     return sameReference(context, { ...a, address: old.to, loaded: false }, { ...b, address: now.to, loaded: false });
-  if (old.kind === 'constant' && now.kind === 'constant') return sameConstant(context, a, b) || areFrames(context, a, b);
+  if (old.kind === 'constant' && now.kind === 'constant')
+    return sameConstant(context, a, b) || areFrames(context, a, b);
   if (old.kind === 'unknown' && now.kind === 'unknown')
     return old.section === now.section && sameUnknown(context, a, b);
   return false;
