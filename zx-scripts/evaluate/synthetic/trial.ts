@@ -6,10 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, RuntimeError, revert } from '../../../runtime/index.js';
 import { now } from '../../load/windows.js';
 import type { SyntheticCase, SyntheticRun, WayName } from './case.js';
-import { type PhaseSum, ThreadsProgram } from './program.js';
+import { type Account, type PhaseSum, ThreadsProgram } from './program.js';
 
 const phases = { idle: 0, before: 1, during: 2, after: 3 } as const;
 const patchSeconds = 30;
+const settleMs = 5000;
 /** What a thread that never leaves the patched function is waited for. */
 const holdSeconds = 5;
 
@@ -70,9 +71,7 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
   });
   await window(phases.after, async () => {});
   await target.phase(phases.idle);
-  // Until those who wait have seen that the last window is over.
-  await sleep(50);
-  const { phases: sums, changed } = await target.account();
+  const { phases: sums, changed } = await settled(target);
   if (made.state === 'done') await unmake(way, stage);
   const of = (value: (sum: PhaseSum, at: number) => number) => ({
     before: value(sums[phases.before]!, 0),
@@ -90,6 +89,15 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
     memory: of((_, at) => memory[at]!),
     reached: changed.length > 0 ? { median: since(changed, 0.5), last: since(changed, 1) } : null,
   };
+}
+
+/** Once a thread that runs all the time has seen that the last window is over, and said what it took. */
+async function settled(target: ThreadsProgram): Promise<Account> {
+  for (const until = now() + settleMs; ; ) {
+    await sleep(50);
+    const account = await target.account();
+    if (Number.isFinite(account.phases[phases.after]!.operation) || now() > until) return account;
+  }
 }
 
 /** Milliseconds from the first to the one at this share of them. */
