@@ -31,9 +31,31 @@ static const char *const part_names[MMVIEW_PARTS] = {
  * A view for every program
  */
 
+/* Below mmap_base, 4 MiB from one to the next. */
+#define EVERY_ZONES	16
+
 static bool every;
 
 core_param(mmview_every, every, bool, 0);
+
+/*
+ * Tables of its own also where programs keep what they work on: around the
+ * stack and the heap, and for every second 2 MiB below mmap_base, so that
+ * mappings reach from one kind of table into the other. mmviews->mutex is
+ * held, or nobody else knows of @view yet. Without memory there are fewer.
+ */
+void mmview_debug_zones(struct mmview *view, struct mm_struct *mm)
+{
+	int i;
+
+	if (!READ_ONCE(every))
+		return;
+	mmview_add_zone(view, mm->start_stack);
+	mmview_add_zone(view, mm->brk);
+	for (i = 0; i < EVERY_ZONES; i++)
+		mmview_add_zone(view, mm->mmap_base - PAGE_SIZE -
+				      i * 2 * PMD_SIZE);
+}
 
 /* The page that the program starts in becomes an override, with its own bytes. */
 static int enter_view(struct mm_struct *mm, unsigned long ip)
@@ -51,6 +73,7 @@ static int enter_view(struct mm_struct *mm, unsigned long ip)
 	if (!err)
 		err = mmview_override_write(view, mm, ip, &byte, 1);
 	if (!err) {
+		mmview_debug_zones(view, mm);
 		view->sealed = true;
 		view->asked = true;
 		mmview_prefill(view);

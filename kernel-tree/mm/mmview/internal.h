@@ -187,6 +187,7 @@ static inline bool mmview_without(enum mmview_part part)
 }
 
 void mmview_debug_init(struct dentry *dir);
+void mmview_debug_zones(struct mmview *view, struct mm_struct *mm);
 #else
 static inline bool mmview_without(enum mmview_part part)
 {
@@ -194,6 +195,8 @@ static inline bool mmview_without(enum mmview_part part)
 }
 
 static inline void mmview_debug_init(struct dentry *dir) { }
+static inline void mmview_debug_zones(struct mmview *view,
+				      struct mm_struct *mm) { }
 #endif
 
 /* view.c */

@@ -378,6 +378,7 @@ int __mmview_dup_mm(struct task_struct *tsk, struct mm_struct *mm,
 	view->asked = true;
 	WRITE_ONCE(view->mmviews->active, true);
 	err = mmview_copy_overrides(view, from);
+	mmview_debug_zones(view, mm);
 	mmview_publish(view);
 	if (err) {
 		mmview_put(view);
