@@ -36,7 +36,8 @@ test('a program made for it is changed in each way, and each of its threads runs
     for (const { way, longest, typical, rounds, operation, memory, reached, transition } of runs) {
       for (const windows of [longest, typical, rounds, memory])
         for (const value of Object.values(windows)) assert.ok(value > 0, `${way}: ${JSON.stringify(windows)}`);
-      for (const value of Object.values(operation)) assert.ok(Number.isFinite(value), `${way}: ${value}`);
+      for (const value of Object.values(operation))
+        assert.ok(Number.isFinite(value), `${way}: ${JSON.stringify(operation)}`);
       assert.is(reached === null, way === 'elsewhere', way);
       assert.ok(transition! > 0);
     }

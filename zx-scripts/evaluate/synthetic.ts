@@ -138,7 +138,7 @@ export async function prepareThreads(size = 0): Promise<Build> {
     ['new', ['-DNEW']],
   ] as const)
     await exec('gcc', ['-g', '-O2', '-pthread', `-DSIZE=${size}`, ...words, '-o', join(folder, name), source]);
-  const cli = join(projectFolder, 'dist/planner/cli.js');
+  const cli = join(projectFolder, 'dist/planner/planner.js');
   const patch = join(folder, 'step.drift');
   await exec(process.execPath, [cli, 'diff', join(folder, 'old'), join(folder, 'new'), '-o', patch]);
   const inGuest = join('/project/dist/synthetic', String(size));

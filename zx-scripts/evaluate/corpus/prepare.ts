@@ -81,7 +81,7 @@ export async function prepareSubject(subject: Subject, options: PrepareOptions):
 type Found = Pick<Planned, 'status' | 'modified' | 'added' | 'refusals'>;
 
 function runPlanner(project: string, words: readonly string[]): Found {
-  const cli = join(project, 'dist/planner/cli.js');
+  const cli = join(project, 'dist/planner/planner.js');
   const options = { encoding: 'utf8', maxBuffer: 1 << 28 } as const;
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [cli, 'diff', ...words], options);
   if (error) throw error;

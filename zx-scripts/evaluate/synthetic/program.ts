@@ -11,6 +11,8 @@ export interface PhaseSum {
   readonly longest: number;
   readonly typical: number;
   readonly rounds: number;
+  /** The least rounds of a thread that runs all the time; Infinity without one. */
+  readonly fewest: number;
   /** Nanoseconds of processor time for a round of a thread that runs all the time; NaN without one. */
   readonly operation: number;
 }
@@ -27,7 +29,7 @@ interface ThreadReport {
   readonly phases: readonly (readonly [rounds: number, longest: number, cpu: number])[];
 }
 
-const running = ['spin', 'compute', 'recurse', 'nest'];
+const runningKinds = ['spin', 'compute', 'recurse', 'nest'];
 
 export class ThreadsProgram {
   readonly pid: number;
@@ -69,16 +71,18 @@ export class ThreadsProgram {
 
   async account(): Promise<Account> {
     const { threads } = JSON.parse(await this.ask('report')) as { threads: ThreadReport[] };
+    const running = threads.filter(({ kind }) => runningKinds.includes(kind));
     const phases = threads[0]!.phases.map((_, phase) => {
       const longest = threads.map(({ phases }) => phases[phase]![1]).sort((a, b) => a - b);
       // A thread that has not looked since the phase's end has not said what it took.
-      const told = threads.filter(({ kind, phases }) => running.includes(kind) && phases[phase]![2] > 0);
+      const told = running.filter(({ phases }) => phases[phase]![2] > 0);
       const sum = (of: readonly ThreadReport[], which: 0 | 2) =>
         of.reduce((total, { phases }) => total + phases[phase]![which], 0);
       return {
         longest: longest.at(-1)!,
         typical: longest[longest.length >> 1]!,
         rounds: sum(threads, 0),
+        fewest: Math.min(...running.map(({ phases }) => phases[phase]![0])),
         operation: sum(told, 2) / sum(told, 0),
       };
     });
