@@ -23,6 +23,7 @@ export const reasons = {
   e2fsprogs: "makes the guest's file system",
   'util-linux': 'locks, and ends QEMU with us',
   fakeroot: "owns the guest's files without root",
+  sparse: 'checks our part of the kernel, as a test',
   'dpkg-dev': 'unpacks Debian source packages',
   'libc6-dev': 'compiles the tests and servers',
   clang: "compiles the planner's tests once more, as clang does it (250 MB)",
@@ -74,6 +75,7 @@ export const forImage: readonly SystemPackage[] = [
 ];
 export const forTests: readonly SystemPackage[] = [
   ...(['gcc', 'g++', 'clang', 'libc6-dev', 'binutils', 'dwz', 'gdb', 'linux-perf', 'chromium-headless-shell'] as const),
+  'sparse',
 ];
 export const forThreads: readonly SystemPackage[] = ['gcc', 'libc6-dev'];
 /** Whatever is built from Debian's sources. What a program needs beyond this stands with it, in servers/. */
