@@ -56,7 +56,7 @@ export async function runRevert(name: string, flags: ChangeFlags): Promise<void>
 
 async function run(flags: ChangeFlags, prepare: () => Action): Promise<void> {
   const which = selectionOf(flags);
-  const report = reporter(process.stderr, flags.verbose === true);
+  const report = await reporter(process.stderr, flags.verbose === true);
   const given = { flags, report, signal: interrupted() };
   let action: Action | null = null;
   try {

@@ -3,7 +3,6 @@
  * Progress for people, on stderr: a bar on a terminal, lines elsewhere or when they are asked for. The bar counts the
  * threads of all processes that are changed.
  */
-import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
 import type { JobEvent, Target } from './index.js';
 
@@ -19,8 +18,8 @@ export interface Reporter {
 
 type Teller = Pick<Reporter, 'end' | 'onFound'> & { readonly tell: (event: JobEvent, target: Target | null) => void };
 
-export function reporter(stream: NodeJS.WriteStream, verbose: boolean): Reporter {
-  const { tell, onFound, end } = stream.isTTY && !verbose ? bar(stream) : lines(stream);
+export async function reporter(stream: NodeJS.WriteStream, verbose: boolean): Promise<Reporter> {
+  const { tell, onFound, end } = stream.isTTY && !verbose ? await bar(stream) : lines(stream);
   return { event: (event) => tell(event, null), eventOf: tell, onFound, end };
 }
 
@@ -48,7 +47,8 @@ function lines(stream: NodeJS.WriteStream): Teller {
   return { tell, onFound, end: () => {} };
 }
 
-function bar(stream: NodeJS.WriteStream): Teller {
+async function bar(stream: NodeJS.WriteStream): Promise<Teller> {
+  const { SingleBar } = await import('cli-progress');
   const single = new SingleBar({
     stream,
     format: 'migrating {bar} {value} of {total} threads{of}  {name}',

@@ -78,11 +78,15 @@ async function once({ mode, fault, file, start }: Walk, at: number, when: string
 /** `driftpatch apply`, to which something happens right before its `at`-th system call. */
 export function applyWith(at: number, what: string, mode: Mode, file: string, pid: number, more: object = {}) {
   const words = ['apply', file, '--pid', String(pid), '--mode', mode, '--timeout', '20'];
-  const ran = spawnSync(process.execPath, ['--import', `${DIST}tests/at-call.js`, `${DIST}runtime/cli.js`, ...words], {
-    encoding: 'utf8',
-    timeout: 120_000,
-    env: { ...process.env, AT_CALL: String(at), AT_CALL_DO: what, ...more },
-  });
+  const ran = spawnSync(
+    process.execPath,
+    ['--import', `${DIST}tests/at-call.js`, `${DIST}runtime/driftpatch.js`, ...words],
+    {
+      encoding: 'utf8',
+      timeout: 120_000,
+      env: { ...process.env, AT_CALL: String(at), AT_CALL_DO: what, ...more },
+    },
+  );
   if (ran.error) throw ran.error;
   return ran;
 }

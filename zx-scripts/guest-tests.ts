@@ -13,7 +13,7 @@ import { prepareEvaluations } from './evaluate/in-tests.js';
 import { prepareForeign } from './foreign/in-tests.js';
 import { projectFolder } from './setup.js';
 import type { ShownProgress } from './show-progress.js';
-import type { SuiteResult } from './suites.js';
+import type { Environment, SuiteResult } from './suites.js';
 
 /** Compiled on the host for the guest: a Makefile's folder, and where under dist/tests/ its programs go. */
 const programs = [
@@ -51,6 +51,9 @@ export interface GuestRun {
   readonly kernel: string;
   readonly root: GuestRoot;
   readonly suites: readonly string[];
+  readonly env: Environment;
+  /** How many times as long as usual it may take. */
+  readonly patience: number;
   readonly signal: AbortSignal;
   readonly onText: (text: Buffer) => void;
 }
@@ -58,7 +61,14 @@ export interface GuestRun {
 export async function runGuestSuites(run: GuestRun): Promise<SuiteResult[]> {
   const share = await mkdtemp(join(tmpdir(), 'driftpatch-results-'));
   const inGuest = (path: string) => join('/project', relative(projectFolder, path));
-  const command = ['node', '/project/dist/zx-scripts/suites.js', '--results', '/mnt/share/results.json'];
+  const command = [
+    'node',
+    '/project/dist/zx-scripts/suites.js',
+    '--results',
+    '/mnt/share/results.json',
+    '--patience',
+    String(run.patience),
+  ];
   const began = Date.now();
   const guestResult = (problem: string | null): SuiteResult => ({
     file: `guest (${run.flavour} kernel)`,
@@ -76,8 +86,8 @@ export async function runGuestSuites(run: GuestRun): Promise<SuiteResult[]> {
       project: projectFolder,
       share,
       memory: '3G',
-      timeoutSeconds: 3600,
-      env: { DRIFTPATCH_KERNEL: run.flavour },
+      timeoutSeconds: 3600 * run.patience,
+      env: { ...run.env, DRIFTPATCH_KERNEL: run.flavour },
       append: commandLines[run.flavour] ?? '',
       signal: run.signal,
       onStdout: run.onText,

@@ -39,23 +39,34 @@ export async function unitSuites(project: string, pattern = '', quick = false): 
   return quick ? all.filter((file) => !/^\/\/ long\b/m.test(readFileSync(file, 'utf8'))) : all;
 }
 
-/** Suites by the kernel that they ask for, in a comment near their top: `// guest: plain debug`. */
+/**
+ * Suites by the kernel that they ask for, in comments near their top: `// guest: plain debug`, or `// guest: plain` and
+ * `// guest, --long: debug` for a suite that takes too long on the debug kernel to run there each time.
+ */
 export type Guests = ReadonlyMap<Flavour, readonly string[]>;
 
 /** Suites that run in the guest; all of one kernel's share a boot. */
-export const guestSuites = (project: string, pattern = ''): Promise<Guests> => byFlavour(project, 'guest', pattern);
+export const guestSuites = (project: string, pattern = '', long = false): Promise<Guests> =>
+  byFlavour(project, 'guest', pattern, long);
 
 /** Suites that run on the host and boot guests themselves. */
-export const runnerSuites = (project: string, pattern = ''): Promise<Guests> => byFlavour(project, 'runner', pattern);
+export const runnerSuites = (project: string, pattern = '', long = false): Promise<Guests> =>
+  byFlavour(project, 'runner', pattern, long);
 
-async function byFlavour(project: string, folder: string, pattern: string): Promise<Guests> {
+async function byFlavour(project: string, folder: string, pattern: string, long: boolean): Promise<Guests> {
   const found = new Map<Flavour, string[]>();
-  for (const file of await suitesBelow(project, folder, pattern)) {
-    const flavours = /^\/\/ guest: ([a-z ]+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.split(' ') ?? [];
-    const wrong = flavours.find((flavour) => flavour !== 'plain' && flavour !== 'debug');
-    if (flavours.length === 0 || wrong !== undefined)
-      throw new RangeError(`${file}: expected a line "// guest: plain", "debug" or both, found ${wrong ?? 'none'}`);
-    for (const flavour of flavours as Flavour[]) found.set(flavour, [...(found.get(flavour) ?? []), file]);
-  }
+  for (const file of await suitesBelow(project, folder, pattern))
+    for (const flavour of flavoursOf(file, long)) found.set(flavour, [...(found.get(flavour) ?? []), file]);
   return found;
+}
+
+function flavoursOf(file: string, long: boolean): Flavour[] {
+  const source = readFileSync(file, 'utf8');
+  const words = (line: RegExp) => line.exec(source)?.[1]?.split(' ') ?? [];
+  const always = words(/^\/\/ guest: ([a-z ]+)$/m);
+  const flavours = [...always, ...words(/^\/\/ guest, --long: ([a-z ]+)$/m)];
+  const wrong = flavours.find((flavour) => flavour !== 'plain' && flavour !== 'debug');
+  if (always.length === 0 || wrong !== undefined)
+    throw new RangeError(`${file}: expected a line "// guest: plain", "debug" or both, found ${wrong ?? 'none'}`);
+  return (long ? flavours : always) as Flavour[];
 }

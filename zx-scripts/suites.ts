@@ -7,13 +7,13 @@
 //   it said how many tests there were, at least one, and that all of them passed;
 //   every suite that its source makes is also run, and none of its tests is singled out.
 //
-// Runs on the host and, for guest suites, inside the guest: `node suites.js --results FILE SUITE...`.
+// Runs on the host and, for guest suites, inside the guest: `node suites.js --results FILE --patience N SUITE...`.
 
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stripVTControlCharacters } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 
 export interface SuiteResult {
   readonly file: string;
@@ -30,9 +30,15 @@ export type Environment = Readonly<Record<string, string>>;
 
 export const usualSeconds = 300;
 
-export async function runSuite(file: string, limit?: number, env: Environment = {}): Promise<SuiteResult> {
+export interface RunOptions {
+  readonly env?: Environment;
+  /** How many times as long as a suite says it may take. */
+  readonly patience?: number;
+}
+
+export async function runSuite(file: string, { env = {}, patience = 1 }: RunOptions = {}): Promise<SuiteResult> {
   const source = readFileSync(file, 'utf8');
-  const seconds = limit ?? Number(/^\/\/ timeout: (\d+)$/m.exec(source)?.[1] ?? usualSeconds);
+  const seconds = patience * Number(/^\/\/ timeout: (\d+)$/m.exec(source)?.[1] ?? usualSeconds);
   const wrong = sourceProblem(source);
   if (wrong) return { file, passed: 0, failed: 1, skipped: 0, seconds: 0, problem: wrong, output: '' };
   const began = Date.now();
@@ -63,14 +69,14 @@ export async function runSuite(file: string, limit?: number, env: Environment = 
 export async function runSuites(
   files: readonly string[],
   onResult: (result: SuiteResult) => void,
-  { width = 1, env = {} }: { readonly width?: number; readonly env?: Environment } = {},
+  { width = 1, ...options }: RunOptions & { readonly width?: number } = {},
 ): Promise<SuiteResult[]> {
   if (files.length === 0) throw new RangeError('expected at least one suite, found none');
   const results: SuiteResult[] = new Array(files.length);
   let next = 0;
   const worker = async () => {
     for (let at = next++; at < files.length; at = next++) {
-      results[at] = await runSuite(files[at]!, undefined, env);
+      results[at] = await runSuite(files[at]!, options);
       onResult(results[at]!);
     }
   };
@@ -148,11 +154,15 @@ export function describeResult({ file, passed, failed, skipped, seconds, problem
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [flag, resultsFile, ...files] = process.argv.slice(2);
-  if (flag !== '--results' || !resultsFile || files.length === 0) {
-    process.stderr.write('usage: suites.js --results FILE SUITE...\n');
+  const { values, positionals: files } = parseArgs({
+    options: { results: { type: 'string' }, patience: { type: 'string', default: '1' } },
+    allowPositionals: true,
+  });
+  if (!values.results || files.length === 0) {
+    process.stderr.write('usage: suites.js --results FILE [--patience N] SUITE...\n');
     process.exit(2);
   }
-  const results = await runSuites(files, (result) => void process.stdout.write(`${describeResult(result)}\n`));
-  writeFileSync(resultsFile, JSON.stringify(results));
+  const onResult = (result: SuiteResult) => void process.stdout.write(`${describeResult(result)}\n`);
+  const results = await runSuites(files, onResult, { patience: Number(values.patience) });
+  writeFileSync(values.results, JSON.stringify(results));
 }

@@ -16,6 +16,7 @@ import { cancelOnSignals, reportAndExit } from './vm-status.js';
 
 interface Options {
   readonly unit: boolean;
+  readonly long: boolean;
   readonly kernel?: Flavour;
   readonly bzimage?: string;
 }
@@ -24,6 +25,11 @@ const program = new Command('npm test --')
   .description('Run the suites whose path contains PATTERN; all of them without one.')
   .argument('[pattern]', 'such as planner/ or guest/kselftests', '')
   .option('--unit', 'unit suites alone: no guest', false)
+  .option(
+    '--long',
+    'also what takes hours: all ways to compile, all steps of each walk, all suites on the debug kernel',
+    false,
+  )
   .addOption(new Option('--kernel <flavour>', 'no guest but of this kernel').choices(['plain', 'debug']))
   .addOption(new Option('--bzimage <file>', 'boot this kernel instead of building one'))
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
@@ -31,10 +37,12 @@ const program = new Command('npm test --')
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 async function main(pattern: string, options: Options): Promise<number> {
+  // Who names a kernel wants what there is for it.
+  const long = options.long || options.kernel !== undefined;
   const none: Guests = new Map();
   const units = await unitSuites(projectFolder, pattern);
-  const runners = options.unit ? none : await runnerSuites(projectFolder, pattern);
-  const guests = options.unit ? none : await guestSuites(projectFolder, pattern);
+  const runners = options.unit ? none : await runnerSuites(projectFolder, pattern, long);
+  const guests = options.unit ? none : await guestSuites(projectFolder, pattern, long);
   const flavours = (['plain', 'debug'] as const).filter(
     (flavour) => (runners.has(flavour) || guests.has(flavour)) && (options.kernel ?? flavour) === flavour,
   );
@@ -50,12 +58,17 @@ async function main(pattern: string, options: Options): Promise<number> {
     await ensureSeries(shown);
     shown.end();
     say(pc.bold('Unit suites'));
-    const env = { DRIFTPATCH_MATRIX: 'full' };
-    results.push(...(await runSuites(units, show, { width: availableParallelism(), env })));
+    results.push(...(await runSuites(units, show, { width: availableParallelism(), ...extentOf(options) })));
   }
   if (flavours.length > 0) results.push(...(await withGuests(flavours, runners, guests, options)));
   return summarize(results);
 }
+
+/** What suites ask to know how much they have to try; the time they may take for it. */
+const extentOf = ({ long }: Options) => ({
+  env: { DRIFTPATCH_TESTS: long ? 'long' : 'usual' },
+  patience: long ? 12 : 1,
+});
 
 const show = (result: SuiteResult) => say(describeResult(result));
 
@@ -74,8 +87,9 @@ async function withGuests(flavours: readonly Flavour[], runners: Guests, guests:
     if (suites.length === 0) continue;
     say(pc.bold(`Suites that boot guests, ${flavour} kernel`));
     const image = root.kind === 'image' ? root.file : '';
-    const env = { DRIFTPATCH_BZIMAGE: bzImageOf(flavour), DRIFTPATCH_IMAGE: image };
-    results.push(...(await runSuites(suites, show, { env })));
+    const { env, patience } = extentOf(options);
+    const boots = { DRIFTPATCH_BZIMAGE: bzImageOf(flavour), DRIFTPATCH_IMAGE: image };
+    results.push(...(await runSuites(suites, show, { env: { ...env, ...boots }, patience })));
   }
   const signal = cancelOnSignals();
   for (const flavour of flavours) {
@@ -87,6 +101,7 @@ async function withGuests(flavours: readonly Flavour[], runners: Guests, guests:
       kernel: bzImageOf(flavour),
       root,
       suites,
+      ...extentOf(options),
       signal,
       onText: (text) => void process.stdout.write(text),
     });

@@ -40,7 +40,7 @@ test('the core in plain TypeScript gives the same patch, byte for byte', async (
     }) as [string, string];
     const patch = join(folder, 'fix.drift');
     const patches: Buffer[] = [];
-    for (const command of ['planner/cli.js', await buildPlainPlanner()]) {
+    for (const command of ['planner/planner.js', await buildPlainPlanner()]) {
       await runNode(command, ['diff', old, now, '-o', patch, '--json']);
       patches.push(readFileSync(patch));
       rmSync(patch);

@@ -117,7 +117,7 @@ test('the table has a line for each result, with its ratio and what it is to', (
 });
 
 test('a command is measured in a process of its own, with its memory', async () => {
-  const { status, stdout, maxRssBytes, seconds } = await runNode('planner/cli.js', ['--help']);
+  const { status, stdout, maxRssBytes, seconds } = await runNode('planner/planner.js', ['--help']);
   assert.is(status, 0);
   assert.match(stdout, /planner/);
   assert.ok(maxRssBytes > 10e6 && maxRssBytes < 2e9, `${maxRssBytes}`);
@@ -125,7 +125,7 @@ test('a command is measured in a process of its own, with its memory', async () 
 });
 
 test('a command with a status that was not expected is an error with what it said', async () => {
-  await runNode('planner/cli.js', ['diff', '/dev/null', '/dev/null', '-o', '/dev/null']).then(
+  await runNode('planner/planner.js', ['diff', '/dev/null', '/dev/null', '-o', '/dev/null']).then(
     () => assert.unreachable(),
     (error: Error) => assert.match(error.message, /status 2: planner: /),
   );

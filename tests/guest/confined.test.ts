@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 600
 /**
  * The target needs to know nothing of it, and may be locked in: seccomp, memory that is never made executable, another root, namespaces

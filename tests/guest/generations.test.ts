@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 1200
 /** Several patches on one process: over each other, beside each other, back again, and while others are still under way. */
 import { spawn } from 'node:child_process';

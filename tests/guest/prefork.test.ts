@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 900
 /** A server of many processes: all of them are patched, whenever they are born, and those that end or exec are no failure. */
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 900
 /** A live process is patched with the real commands: all its threads run the new code, none waits, its data is whole. */
 import { spawn, spawnSync } from 'node:child_process';
@@ -212,7 +213,7 @@ test('a process of another user is refused without the right to trace it', async
     '--regid=65534',
     '--clear-groups',
     process.execPath,
-    new URL('../../runtime/cli.js', import.meta.url).pathname,
+    new URL('../../runtime/driftpatch.js', import.meta.url).pathname,
     ...['apply', fixAnswer, '--pid', String(workers.pid)],
   ]);
   assert.is(ran.status, 4, String(ran.stderr));

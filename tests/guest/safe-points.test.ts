@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 600
 /** A program that switches between stacks of its own declares safe points: its threads move in them, and nowhere else. */
 import { type ChildProcess, spawn } from 'node:child_process';

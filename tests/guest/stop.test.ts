@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 600
 /** --mode stop in the guest, beside the wait-free way: the same patch files, the same record. */
 import { mkdtempSync, rmSync } from 'node:fs';

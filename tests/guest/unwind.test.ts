@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// guest: plain debug
+// guest: plain
+// guest, --long: debug
 // timeout: 900
 /**
  * Exceptions, cancellation and backtraces find their way through new code, in a process that throws all the time while it is patched:

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
-export const CLI = `${DIST}runtime/cli.js`;
+export const CLI = `${DIST}runtime/driftpatch.js`;
 export const LIBRARY = `${DIST}runtime/index.js`;
 
 /** The path of a program that tests/guest/fixtures/Makefile builds. */
@@ -105,8 +105,8 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export const planner = (...args: string[]): Ran => run('planner/cli.js', args);
-export const driftpatch = (...args: string[]): Ran => run('runtime/cli.js', args);
+export const planner = (...args: string[]): Ran => run('planner/planner.js', args);
+export const driftpatch = (...args: string[]): Ran => run('runtime/driftpatch.js', args);
 
 function run(cli: string, args: string[]): Ran {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [`${DIST}${cli}`, ...args], {

@@ -12,7 +12,7 @@ import { isPrintable } from '../../planner/printable.js';
 import { compilePair, scratchFolder } from './helpers.js';
 
 const test = suite('bad-input');
-const cli = fileURLToPath(new URL('../../planner/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../planner/planner.js', import.meta.url));
 const pair = compilePair('program.c', { new: ['-DONE=1', '-DSHIFT'] });
 const folder = join(scratchFolder(), 'output');
 mkdirSync(folder);

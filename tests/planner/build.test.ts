@@ -12,7 +12,7 @@ import { readPatch } from '../../planner/index.js';
 import { scratchFolder } from './helpers.js';
 
 const test = suite('build');
-const cli = fileURLToPath(new URL('../../planner/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../planner/planner.js', import.meta.url));
 const project = fileURLToPath(new URL('../../../tests/planner/fixtures/project', import.meta.url));
 const home = scratchFolder();
 const temporary = join(home, 'tmp');

@@ -13,7 +13,7 @@ import { diff, ElfError } from '../../planner/index.js';
 import { type Build, compilePair, diffPair, scratchFolder } from './helpers.js';
 
 const test = suite('debug-files');
-const cli = fileURLToPath(new URL('../../planner/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../planner/planner.js', import.meta.url));
 
 interface Stripped {
   readonly file: string;

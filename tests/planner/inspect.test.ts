@@ -119,7 +119,7 @@ test('the command prints it, and the same for programs, without any other tool',
   const file = join(scratchFolder(), 'inspect.drift');
   const bytes = writePatch(result.patch!);
   writeFileSync(file, bytes);
-  const cli = fileURLToPath(new URL('../../planner/cli.js', import.meta.url));
+  const cli = fileURLToPath(new URL('../../planner/planner.js', import.meta.url));
   const run = (...words: string[]) =>
     execFileSync(process.execPath, [cli, 'inspect', file, ...words], { encoding: 'utf8', env: { PATH: '/nowhere' } });
   const hash = createHash('sha256').update(bytes).digest('hex');

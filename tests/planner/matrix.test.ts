@@ -111,17 +111,18 @@ function declare(language: Language, way: Way): void {
   test(`${name}: the old program with the patch does what the new one does`, () => check(language, way, name));
 }
 
-// `npm run check` has a minute, and tries each kind once
-const full = process.env.DRIFTPATCH_MATRIX === 'full';
-if (!full) console.log('skipped: most of the matrix; npm test runs it all');
+// `npm run check` has a minute, and tries each kind once; `npm test` each kind of each compiler, and each group of flags once
+const full = process.env.DRIFTPATCH_TESTS === 'long';
+const usual = full || process.env.DRIFTPATCH_TESTS === 'usual';
+if (!full) console.log('skipped: most of the matrix; npm test -- --long runs it all');
 // without its linker plug-in clang's -flto links with LLVM's linker alone
 const hasLld = has('ld.lld');
 if (full && !hasLld) console.log('skipped: clang with -flto; install the package lld');
 const wanted = (compiler: string, flags: readonly string[]) => compiler === 'gcc' || !flags.includes('-flto') || hasLld;
 const withLinker = (compiler: string, flags: readonly string[]) =>
   compiler === 'clang' && flags.includes('-flto') ? [...flags, '-fuse-ld=lld'] : flags;
-const compilers = (['gcc', 'clang'] as const).filter((compiler) => (full || compiler === 'gcc') && has(compiler));
-if (full && !compilers.includes('clang')) console.log('skipped: what clang emits; install the package clang');
+const compilers = (['gcc', 'clang'] as const).filter((compiler) => (usual || compiler === 'gcc') && has(compiler));
+if (usual && !compilers.includes('clang')) console.log('skipped: what clang emits; install the package clang');
 
 const SECTIONS = ['-ffunction-sections', '-fdata-sections'];
 const FLAGS: readonly (readonly string[])[] = [
@@ -134,22 +135,26 @@ const FLAGS: readonly (readonly string[])[] = [
   ['-O2', '-Wl,--emit-relocs'],
   ['-O2', '-flto'],
 ];
+function flagsFor(compiler: string, kind: string): typeof FLAGS {
+  if (full || (usual && compiler === 'gcc' && kind === 'pie')) return FLAGS;
+  return FLAGS.slice(0, usual && compiler === 'clang' ? 2 : 1);
+}
 for (const compiler of compilers)
   for (const language of ['c', 'cpp'] as const)
     for (const kind of ['pie', 'exec', 'shared'] as const)
-      for (const flags of full ? FLAGS : FLAGS.slice(0, 1))
+      for (const flags of flagsFor(compiler, kind))
         if (wanted(compiler, flags)) declare(language, { compiler, kind, flags: withLinker(compiler, flags) });
 
 for (const language of ['c', 'cpp'] as const)
   for (const kind of ['pie', 'exec'] as const)
-    if (full || (language === 'c' && kind === 'pie'))
+    if (usual || (language === 'c' && kind === 'pie'))
       for (const flags of full ? [['-O2'], ['-O3', '-freorder-blocks-and-partition']] : [['-O2']])
         declare(language, { compiler: 'gcc', kind, flags, profiled: true });
 
 // an unwinder of its own, which no dynamic symbol names
 for (const compiler of compilers)
   for (const kind of ['pie', 'exec', 'shared'] as const)
-    if (full || kind === 'pie')
+    if (usual || kind === 'pie')
       declare('cpp', { compiler, kind, flags: ['-O2', '-static-libgcc', '-static-libstdc++'] });
 
 test.run();

@@ -17,8 +17,8 @@ let count = 0;
 
 function run(body: string, seconds = 20) {
   const file = join(folder, `fixture-${count++}.js`);
-  writeFileSync(file, head + body);
-  return runSuite(file, seconds);
+  writeFileSync(file, `// timeout: ${seconds}\n${head}${body}`);
+  return runSuite(file);
 }
 
 test('a good suite passes, with its numbers', async () => {

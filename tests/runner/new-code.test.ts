@@ -16,7 +16,7 @@ const fixtures = 'dist/tests/fixtures';
 
 /** A process is patched, one of its threads sleeps below new code, and others run it. */
 const script = `
-planner=dist/planner/cli.js driftpatch=dist/runtime/cli.js; cd /project; work=$(mktemp -d)
+planner=dist/planner/planner.js driftpatch=dist/runtime/driftpatch.js; cd /project; work=$(mktemp -d)
 mkfifo $work/in; ${fixtures}/throwers-shared-1 <$work/in >$work/out & pid=$!
 exec 5>$work/in
 node $planner diff ${fixtures}/throwers-shared-1 ${fixtures}/throwers-shared-2 -o $work/fix.drift >/dev/null 2>&1 || exit 90

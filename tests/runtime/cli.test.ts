@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { buildIdOf, symbolOf, Workshop } from './live.js';
 import { patchFile } from './patches.js';
 
-const CLI = new URL('../../runtime/cli.js', import.meta.url).pathname;
+const CLI = new URL('../../runtime/driftpatch.js', import.meta.url).pathname;
 const NOBODY = 65534;
 
 const workshop = new Workshop();

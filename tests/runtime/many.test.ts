@@ -12,7 +12,7 @@ import { apply, applyToMany, type JobOptions, revert, revertInMany, status } fro
 import { buildIdOf, refused, symbolOf, Workshop } from './live.js';
 import { patchFile } from './patches.js';
 
-const CLI = new URL('../../runtime/cli.js', import.meta.url).pathname;
+const CLI = new URL('../../runtime/driftpatch.js', import.meta.url).pathname;
 const workshop = new Workshop();
 test.after(() => workshop.clear());
 

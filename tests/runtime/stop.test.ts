@@ -16,7 +16,7 @@ test.after(() => workshop.clear());
 
 const target = compileFixture(workshop, 'states');
 const calls = compileFixture(workshop, 'calls');
-const CLI = new URL('../../runtime/cli.js', import.meta.url).pathname;
+const CLI = new URL('../../runtime/driftpatch.js', import.meta.url).pathname;
 const targetPatch = patchFor(target);
 
 const start = (kind: string) => startIn(kind, target, workshop);

@@ -16,7 +16,7 @@ export interface Ran extends Usage {
   readonly seconds: number;
 }
 
-/** `file` is relative to dist/, such as planner/cli.js. Throws for a status that is not among `allow`. */
+/** `file` is relative to dist/, such as planner/planner.js. Throws for a status that is not among `allow`. */
 export async function runNode(
   file: string,
   args: readonly string[],

@@ -6,6 +6,7 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec } from '../../vm/index.js';
+import { bundle } from '../bundle.js';
 import { projectFolder } from '../setup.js';
 
 const folder = 'bench-plain';
@@ -36,7 +37,8 @@ export async function buildPlainPlanner(): Promise<string> {
       'export { grow };\n',
     ].join('\n'),
   );
-  return `${folder}/planner/cli.js`;
+  await bundle(join(planner, 'cli.js'), join(planner, 'planner.js'));
+  return `${folder}/planner/planner.js`;
 }
 
 /** Without decorators, with extensions on imports, and with the module that stands for AssemblyScript's `memory`. */

@@ -63,7 +63,7 @@ function casesOver(name: string, pairs: readonly Pair[], plain: string, patch: s
         { name: `${name}/memory`, unit: 'MB', against: `${name}/files` },
         { name: `${name}/files`, unit: 'MB' },
       ],
-      run: () => plan('planner/cli.js', pairs, patch, signal),
+      run: () => plan('planner/planner.js', pairs, patch, signal),
     },
     {
       measures: [{ name: `${name}/compare-plain`, unit: 'MB/s' }],

@@ -82,7 +82,7 @@ async function prepare(): Promise<string> {
       const flags = ['-O2', '-g', '-pthread', '-Wl,--build-id=sha1', `-DFUNCTIONS=${functions}`];
       await exec('gcc', [...flags, ...words, '-o', file(end), source]);
     }
-    const cli = join(projectFolder, 'dist/planner/cli.js');
+    const cli = join(projectFolder, 'dist/planner/planner.js');
     await exec(process.execPath, [cli, 'diff', file('-old'), file('-new'), '-o', file('.drift')]);
   }
   const module = join(folder, 'module-0.so');

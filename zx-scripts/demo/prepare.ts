@@ -42,7 +42,7 @@ export interface Planned {
 export function planFix(project: string): Planned {
   const words = ['diff', names.old, names.new, '-o', names.patch];
   const env = { ...process.env, FORCE_COLOR: '1', NO_COLOR: '' };
-  const cli = join(project, 'dist/planner/cli.js');
+  const cli = join(project, 'dist/planner/planner.js');
   const ran = spawnSync(process.execPath, [cli, ...words], { cwd: demoFolder(project), encoding: 'utf8', env });
   const output = `${ran.stdout}${ran.stderr}`.trimEnd();
   return { command: `planner ${words.join(' ')}`, status: ran.status, output };

@@ -73,7 +73,7 @@ async function command(...words: string[]): Promise<number> {
   return now() - begun;
 }
 
-const cli = fileURLToPath(new URL('../../../runtime/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../../runtime/driftpatch.js', import.meta.url));
 
 function commandCases(): Case[] {
   const ms = (name: string, against?: string) => ({ name: `command/${name}`, unit: 'ms', ...(against && { against }) });
