@@ -2,9 +2,8 @@
 // What a patched server can do, by one that was restarted, as a table. Every figure is a quotient within one repetition; the median over
 // the repetitions is shown, with the smallest and the largest. Makes strings; prints nothing.
 
-import Table from 'cli-table3';
-import pc from 'picocolors';
 import { figure } from '../../bench/table.js';
+import { markdownTable, textTable } from '../../tables.js';
 import { type Spread, spreadOf } from '../synthetic/table.js';
 import type { AfterRun, AfterWay } from './case.js';
 
@@ -55,18 +54,9 @@ function rowsOf(data: AfterData): string[][] {
   });
 }
 
-export function afterTable(data: AfterData): string {
-  const table = new Table({
-    head,
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    style: { head: pc.isColorSupported ? ['dim'] : [], border: pc.isColorSupported ? ['dim'] : [] },
-  });
-  table.push(...rowsOf(data));
-  return table.toString();
-}
+export const afterTable = (data: AfterData): string => textTable(head, rowsOf(data));
 
 export function afterMarkdown(data: AfterData, guest: 'kvm' | 'tcg' | null): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const lost = data.ends.reduce((sum, { failed, dropped }) => sum + failed + dropped, 0);
   return [
     '## After the transition',
@@ -74,9 +64,7 @@ export function afterMarkdown(data: AfterData, guest: 'kvm' | 'tcg' | null): str
     'Made by `npm run evaluate -- after`. A server that was started with the old program and patched, every thread migrated and the view',
     'folded, by one that was started with the new program. Both are asked as fast as they answer; they take turns.',
     '',
-    line(head),
-    line(head.map(() => '---')),
-    ...rowsOf(data).map(line),
+    ...markdownTable(head, rowsOf(data)),
     '',
     '- Quotients within one repetition: patched by restarted. The median over all, with the smallest and the largest.',
     '- *noise*: the same of a second restart by the first. Where the patched one lies within that, it is as fast as a restarted one.',

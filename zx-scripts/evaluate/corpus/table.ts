@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The corpus as a table: for a terminal, and as the section of docs/evaluation.md. Makes strings; prints nothing.
 
-import Table from 'cli-table3';
-import pc from 'picocolors';
 import { figure } from '../../bench/table.js';
 import { subjectNamed, subjects } from '../../servers/subjects.js';
+import { markdownTable, textTable } from '../../tables.js';
 import type { CorpusRow } from '../corpus.js';
 import type { CaseResult } from './case.js';
 
@@ -14,19 +13,10 @@ const head = [
 ];
 
 export function corpusTable(rows: readonly CorpusRow[]): string {
-  const table = new Table({
-    head,
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    style: { head: pc.isColorSupported ? ['dim'] : [], border: pc.isColorSupported ? ['dim'] : [] },
-    colWidths: [11, 25, 11, 9, 10, 12, 8, 10, 6, 40],
-    wordWrap: true,
-  });
-  for (const row of rows) table.push(cellsOf(row));
-  return table.toString();
+  return textTable(head, rows.map(cellsOf), { colWidths: [11, 25, 11, 9, 10, 12, 8, 10, 6, 40], wordWrap: true });
 }
 
 export function corpusMarkdown(rows: readonly CorpusRow[], guest: 'kvm' | 'tcg' | null): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const results = rows.flatMap(({ result }) => result ?? []);
   const sum = (of: (result: CaseResult) => number) => results.reduce((total, result) => total + of(result), 0);
   return [
@@ -36,9 +26,7 @@ export function corpusMarkdown(rows: readonly CorpusRow[], guest: 'kvm' | 'tcg' 
     'one of slapd is ours. Each is built before and after; what `planner diff` makes of the two is applied to the running old',
     'one under load, checked to be in effect, reverted, checked to be out of effect, and applied again.',
     '',
-    line(head),
-    line(head.map(() => '---')),
-    ...rows.map((row) => line(cellsOf(row))),
+    ...markdownTable(head, rows.map(cellsOf)),
     '',
     `Together: ${sum(({ applied }) => applied)} times applied, ${sum(({ reverted }) => reverted)} times reverted,`,
     `${sum(({ totals }) => totals.requests)} requests on ${sum(({ totals }) => totals.connections)} connections,`,

@@ -2,9 +2,8 @@
 // Latencies while a server is patched, as a table. A quotient is formed for each application (its window by the quiet one before it),
 // and of these the median is shown with its quartiles. Makes strings; prints nothing.
 
-import Table from 'cli-table3';
-import pc from 'picocolors';
 import { figure } from '../../bench/table.js';
+import { markdownTable, textTable } from '../../tables.js';
 import { median } from '../corpus/table.js';
 import type { ServersData } from '../servers.js';
 import { type Latencies, type ServerRun, type ServerWay, serverWays } from './case.js';
@@ -53,18 +52,9 @@ const last = [91, 92, 93, 94, 95, 96, 97, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99
 export const shares: readonly number[] = [...Array.from({ length: 90 }, (_, at) => at + 1), ...last];
 const share = (quantiles: readonly number[], wanted: number) => quantiles[shares.indexOf(wanted)]!;
 
-export function serversTable(data: ServersData): string {
-  const table = new Table({
-    head,
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    style: { head: pc.isColorSupported ? ['dim'] : [], border: pc.isColorSupported ? ['dim'] : [] },
-  });
-  table.push(...rowsOf(data));
-  return table.toString();
-}
+export const serversTable = (data: ServersData): string => textTable(head, rowsOf(data));
 
 export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const lost = data.ends.reduce((sum, { failed, dropped }) => sum + failed + dropped, 0);
   return [
     '## What requests feel',
@@ -73,9 +63,7 @@ export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null):
     'is compared with the one before it, equally long, in which nothing happens. The ways take turns on one process, which has a barrier',
     'compiled in.',
     '',
-    line(head),
-    line(head.map(() => '---')),
-    ...rowsOf(data).map(line),
+    ...markdownTable(head, rowsOf(data)),
     '',
     '- Quotients: the window with an application by the one before. The median over all applications, and the quartiles.',
     '- *closed*: each connection asks again when it has been answered. *open*: requests are due at fixed times, at half the rate of the closed',

@@ -2,9 +2,8 @@
 // The synthetic evaluation as a table. Every figure is formed within a run (the window of the change by the window before it), then
 // the median over the runs is taken, with the smallest and the largest. Makes strings; prints nothing.
 
-import Table from 'cli-table3';
-import pc from 'picocolors';
 import { figure } from '../../bench/table.js';
+import { markdownTable, textTable } from '../../tables.js';
 import { median } from '../corpus/table.js';
 import type { SyntheticCase, SyntheticRun, WayName } from './case.js';
 
@@ -94,18 +93,9 @@ const text = (spread: Spread | null): string =>
     ? ''
     : `${figure(spread.median)} × (${figure(spread.min)} – ${figure(spread.max)})`;
 
-export function syntheticTable(data: SyntheticData): string {
-  const table = new Table({
-    head,
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    style: { head: pc.isColorSupported ? ['dim'] : [], border: pc.isColorSupported ? ['dim'] : [] },
-  });
-  table.push(...rowsOf(data));
-  return table.toString();
-}
+export const syntheticTable = (data: SyntheticData): string => textTable(head, rowsOf(data));
 
 export function syntheticMarkdown(data: SyntheticData, guest: 'kvm' | 'tcg' | null): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
     '## A program made for it',
     '',
@@ -113,9 +103,7 @@ export function syntheticMarkdown(data: SyntheticData, guest: 'kvm' | 'tcg' | nu
     'the others wait in a system call or for a lock each round. Functions that all of them call are changed: wait-free; by `--mode stop`;',
     'and by a barrier that is compiled into the program, at which every thread waits for all others. The ways take turns on one process.',
     '',
-    line(head),
-    line(head.map(() => '---')),
-    ...rowsOf(data).map(line),
+    ...markdownTable(head, rowsOf(data)),
     '',
     '- Medians over the runs, with the smallest and the largest. All but *transition* and *clone* compare the window in which the change',
     '  is made with the window before it, in the same run.',
