@@ -37,7 +37,7 @@ export async function buildPlainPlanner(): Promise<string> {
       'export { grow };\n',
     ].join('\n'),
   );
-  await bundle(join(planner, 'cli.js'), join(planner, 'planner.js'));
+  await bundle(planner, 'planner');
   return `${folder}/planner/planner.js`;
 }
 
