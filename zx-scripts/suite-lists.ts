@@ -33,10 +33,15 @@ async function suitesBelow(project: string, folder: string, pattern: string): Pr
     });
 }
 
-/** `quick`: without those that say `// long` near their top, which take too long for `npm run check`. */
+/**
+ * Those that say `// long` near their top come first, so that none of them is left running alone at the end. `quick`: without them, for
+ * they take too long for `npm run check`.
+ */
 export async function unitSuites(project: string, pattern = '', quick = false): Promise<string[]> {
   const all = (await Promise.all(unitFolders.map((folder) => suitesBelow(project, folder, pattern)))).flat();
-  return quick ? all.filter((file) => !/^\/\/ long\b/m.test(readFileSync(file, 'utf8'))) : all;
+  const isLong = (file: string) => /^\/\/ long\b/m.test(readFileSync(file, 'utf8'));
+  const [long, short] = [all.filter(isLong), all.filter((file) => !isLong(file))];
+  return quick ? short : [...long, ...short];
 }
 
 /**
