@@ -26,8 +26,9 @@
 /*
  * A free range of @size bytes from which all of [@near_start, @near_end) can
  * be reached and back, with @gap bytes free on either side: below it, as close
- * as there is room, or else above, clear of where the heap grows.
- * get_unmapped_area() knows only current->mm.
+ * as there is room, or else above, clear of where the heap grows. Where nothing
+ * is mapped at a border of the range, room begins or ends right there: whole
+ * pages count as near. get_unmapped_area() knows only current->mm.
  */
 static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 			       unsigned long near_end, unsigned long size,
@@ -38,6 +39,8 @@ static unsigned long find_room(struct mm_struct *mm, unsigned long near_start,
 	unsigned long low, high, limit;
 	struct vm_area_struct *next;
 
+	near_start = PAGE_ALIGN_DOWN(near_start);
+	near_end = PAGE_ALIGN(near_end);
 	low = max(mmap_min_addr, PAGE_SIZE);
 	if (near_end > ARENA_REACH)
 		low = max(low, near_end - ARENA_REACH);

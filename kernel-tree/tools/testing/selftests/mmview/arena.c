@@ -152,6 +152,35 @@ static int no_room(void)
 	return 0;
 }
 
+/* Nothing is mapped where the range begins and ends, in the middle of a page. */
+static int near_no_page(void)
+{
+	char *wall = mmap(NULL, 5 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			  0);
+	char *hole = wall + 5 * GIB / 2;
+	const struct {
+		const char *start;
+		bool below;		/* is there room below it */
+	} wishes[] = {
+		{ hole + 5 * PAGE + 0x173, true },
+		{ hole + 0x173, false },
+	};
+
+	CHECK(wall != MAP_FAILED && !munmap(hole, 8 * PAGE));
+	for (int i = 0; i < 2; i++) {
+		int view = view_of(getpid());
+		struct mmview_map map = arena_near(view, wishes[i].start, 5, PAGE, PAGE);
+
+		expect_in_reach(&map);
+		expect_mapped(getpid(), &map);
+		CHECK_EQ(map.code_addr < (uintptr_t)wishes[i].start, wishes[i].below);
+		CHECK_EQ(pwrite(view, own_text, STUB_SIZE, (off_t)map.code_addr), STUB_SIZE);
+		CHECK(!close(view));
+		expect_gone(getpid(), &map);
+	}
+	return 0;
+}
+
 static uint64_t *data;
 
 static void *change_data_in_base(void *arg)
@@ -330,6 +359,7 @@ int main(void)
 	static const struct mmview_case cases[] = {
 		{ "within 2 GiB, r-x and rw-, named; gone with an unused view", where_it_lies },
 		{ "no room: ENOSPC; a gap of the very size; twice: EBUSY", no_room },
+		{ "near a range that begins and ends within pages that are not there", near_no_page },
 		{ "write through the view, run, share data", write_and_run },
 		{ "data is copied at fork", copied_at_fork },
 		{ "stays once a thread has been in the view", stays_once_used },
