@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // guest: plain debug
 // prepare: memcached
-// timeout: 180
+// timeout: 600
 /** The main job on a real program: a memcached that serves under load gets a security fix, and nobody notices. */
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
