@@ -359,7 +359,7 @@ int main(void)
 	static const struct mmview_case cases[] = {
 		{ "within 2 GiB, r-x and rw-, named; gone with an unused view", where_it_lies },
 		{ "no room: ENOSPC; a gap of the very size; twice: EBUSY", no_room },
-		{ "near a range that begins and ends within pages that are not there", near_no_page },
+		{ "near what begins and ends within pages that are not there", near_no_page },
 		{ "write through the view, run, share data", write_and_run },
 		{ "data is copied at fork", copied_at_fork },
 		{ "stays once a thread has been in the view", stays_once_used },
