@@ -21,7 +21,7 @@ import { closingLines, command, heading, linesOf, tableLines } from './demo/show
 import { svgOf } from './demo/svg.js';
 import type { Outcome, Trace } from './demo/trial.js';
 import { problemsOf } from './demo/verdict.js';
-import { jsonLines } from './lines.js';
+import { jsonLines } from './json-lines.js';
 import { memcachedProgram } from './servers/memcached.js';
 import { projectFolder, setUp } from './setup.js';
 import { showProgress } from './show-progress.js';

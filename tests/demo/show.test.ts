@@ -8,7 +8,7 @@ import type { GuestEvent } from '../../zx-scripts/demo/guest-events.js';
 import { linesOf, tableLines } from '../../zx-scripts/demo/show.js';
 import { svgOf } from '../../zx-scripts/demo/svg.js';
 import { hasTracer, isStopped } from '../../zx-scripts/demo/threads.js';
-import { jsonLines } from '../../zx-scripts/lines.js';
+import { jsonLines } from '../../zx-scripts/json-lines.js';
 
 test('events come out whole, wherever the chunks end', () => {
   const events: GuestEvent[] = [

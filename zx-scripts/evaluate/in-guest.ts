@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GuestResult, type GuestRoot, LostVmError, runInGuest } from '../../vm/index.js';
-import { jsonLines } from '../lines.js';
+import { jsonLines } from '../json-lines.js';
 import { projectFolder } from '../setup.js';
 import type { EvaluationContext } from './evaluation.js';
 
