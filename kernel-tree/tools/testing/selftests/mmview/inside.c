@@ -874,6 +874,6 @@ int main(void)
 		{ "in deep recursion", recursion },
 	};
 
-	mmview_case_timeout_s = 240;
+	mmview_case_timeout_s = 400;
 	MMVIEW_MAIN(cases);
 }

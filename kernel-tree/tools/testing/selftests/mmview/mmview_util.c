@@ -30,7 +30,7 @@
 #endif
 #include "mmview_util.h"
 
-int mmview_case_timeout_s = 120;
+int mmview_case_timeout_s = 300;
 const char *mmview_case_name;
 
 int sys_mmview_clone(int pidfd, unsigned int flags)

@@ -74,7 +74,7 @@ void mmview_fail(const char *file, int line, const char *what, int err, const ch
 		  "gave %lld, expected -1 with errno %d", r_, (err));		\
 } while (0)
 /* Wait, at most some seconds, until it becomes true. */
-#define SOON	20
+#define SOON	60
 #define EVENTUALLY(cond) do {							\
 	long long end_ = now_ns() + SOON * 1000000000LL;			\
 										\
