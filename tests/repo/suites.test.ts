@@ -2,9 +2,10 @@
 // The runner of suites really fails where uvu alone is silent. Every fixture here is a suite with one fault.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { guestSuites } from '../../zx-scripts/suite-lists.js';
 import { runSuite, runSuites } from '../../zx-scripts/suites.js';
 import { checkout } from './checkout.js';
 
@@ -80,6 +81,22 @@ test('a list without suites is an error', async () => {
     () => assert.unreachable(),
     (error: Error) => assert.match(error.message, 'at least one suite'),
   );
+});
+
+test('with more patience a suite may take longer', async () => {
+  const file = join(folder, 'slow.js');
+  const body = `test('a', () => new Promise((resolve) => setTimeout(resolve, 2500))); test.run();`;
+  writeFileSync(file, `// timeout: 1\n${head}${body}`);
+  assert.match((await runSuite(file)).problem ?? '', /within 1 s/);
+  assert.is((await runSuite(file, { patience: 20 })).problem, null);
+});
+
+test('what is slow on the debug kernel runs there only when all is asked for', async () => {
+  const debug = async (long: boolean) =>
+    (await guestSuites(checkout, '', long)).get('debug')!.map((file) => basename(file, '.test.js'));
+  const [usual, long] = [await debug(false), await debug(true)];
+  assert.ok(usual.includes('kselftests') && !usual.includes('faults'), usual.join());
+  assert.ok(long.includes('kselftests') && long.includes('faults'), long.join());
 });
 
 test.run();
