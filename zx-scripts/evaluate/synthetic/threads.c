@@ -98,14 +98,14 @@ static void *run(void *argument)
 	uint64_t round = (uint64_t)t->number;
 	t->last = now();
 	t->last_cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	for (;;) {
-		int before = phase;
+	// Looked at once a round, so that no change of it goes unseen.
+	for (int before = phase, after;; before = after) {
 		one_round(t->kind, t->number, &t->means);
 		sink += (unsigned long)more[round++ % MORE](t->number);
 		t->answer = current(t->number, stay);
 		if (barrier_set)
 			stay_at_barrier();
-		int after = phase;
+		after = phase;
 		uint64_t at = now(), took = at - t->last;
 		t->last = at;
 		if (t->answer != first && !t->changed)
