@@ -2,7 +2,7 @@
 /** Which request counts for which window, and what its figures are. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { percentile, type Sample, statsOf } from '../../zx-scripts/load/windows.js';
+import { percentile, type Sample, statsOf, WindowLengths } from '../../zx-scripts/load/windows.js';
 
 const sample = (start: number, end: number, ok = true): Sample => ({ end, latency: end - start, ok });
 
@@ -44,6 +44,15 @@ test('a request that failed counts as failed, not among the latencies', () => {
 test('a window without requests has no latencies, not zeros', () => {
   const { requests, p50, p999, max } = statsOf([], { from: 0, to: 100 }, 'inside');
   assert.equal([requests, p50, p999, max], [0, null, null, null]);
+});
+
+test('a window is as long as what has to be done in it: what took longer does not count, and the next one has room', () => {
+  const lengths = new WindowLengths(500);
+  assert.ok(lengths.had('barrier', 500));
+  assert.not(lengths.had('stop', 1000));
+  assert.equal([lengths.of('barrier'), lengths.of('stop')], [500, 1500]);
+  assert.ok(lengths.had('stop', 1400));
+  assert.is(lengths.of('stop'), 1500);
 });
 
 test.run();

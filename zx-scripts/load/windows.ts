@@ -9,6 +9,34 @@ export interface Window {
   readonly to: number;
 }
 
+/**
+ * How long windows have to be for what is done in one of them. The one without it has to be as long: the longest of more requests
+ * is longer.
+ */
+export class WindowLengths {
+  private readonly least: number;
+  private readonly found = new Map<string, number>();
+
+  /** Milliseconds. */
+  constructor(least: number) {
+    this.least = least;
+  }
+
+  of(what: string): number {
+    return this.found.get(what) ?? this.least;
+  }
+
+  /** Whether `what` was done within the window; if not, the next windows for it are longer. */
+  had(what: string, tookMs: number): boolean {
+    if (tookMs <= this.of(what)) return true;
+    this.found.set(what, tookMs * 1.5);
+    return false;
+  }
+}
+
+/** So often something is tried that takes longer than its window. */
+export const windowAttempts = 5;
+
 export interface Sample {
   readonly end: number;
   readonly latency: number;

@@ -18,6 +18,7 @@ export interface ServerCase {
   readonly patch: string;
   /** In each loop. */
   readonly repetitions: number;
+  /** Of a window, at least. */
   readonly windowMs: number;
   /** Of the rate that the server reaches when it is asked as fast as it answers: what is due in the open loop. */
   readonly share: number;
@@ -38,7 +39,7 @@ export interface Latencies {
   readonly max: number;
 }
 
-/** One application, with the equally long windows without one around it. Milliseconds. */
+/** One application, and the equally long window without one before it. Milliseconds. */
 export interface ServerRun {
   readonly program: string;
   readonly loop: 'closed' | 'open';

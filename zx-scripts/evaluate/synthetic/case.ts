@@ -24,7 +24,7 @@ export interface SyntheticCase {
   readonly size: number;
   readonly ways: readonly WayName[];
   readonly repetitions: number;
-  /** Of each of the three windows. */
+  /** Of each of the three windows, at least. */
   readonly windowMs: number;
 }
 

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, RuntimeError, revert } from '../../../runtime/index.js';
-import { now } from '../../load/windows.js';
+import { now, WindowLengths, windowAttempts } from '../../load/windows.js';
 import type { SyntheticCase, SyntheticRun, WayName } from './case.js';
 import { type Account, type PhaseSum, ThreadsProgram } from './program.js';
 
@@ -32,10 +32,11 @@ export async function runCase(
   });
   try {
     await sleep(job.windowMs);
+    const lengths = new WindowLengths(job.windowMs);
     for (let repetition = 0; repetition < job.repetitions; repetition++)
       for (let turn = 0; turn < job.ways.length; turn++) {
         const way = job.ways[(turn + repetition) % job.ways.length]!;
-        const run = await runWay(way, { job, patch, target, twin });
+        const run = await runThatCounts(way, { job, patch, target, twin }, lengths);
         onRun(run);
         // What is pending stays so; what was stopped is as before.
         if (run.state === 'late' && way === 'wait-free') return;
@@ -53,7 +54,22 @@ interface Stage {
   readonly twin: ThreadsProgram;
 }
 
-async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
+async function runThatCounts(way: WayName, stage: Stage, lengths: WindowLengths): Promise<SyntheticRun> {
+  for (let left = windowAttempts; left > 0; left--) {
+    const { run, took } = await runWay(way, stage, lengths.of(way));
+    const stays = run.state === 'late' && way === 'wait-free'; // and cannot be made again
+    if (stays || lengths.had(way, took)) return run;
+  }
+  throw new Error(`expected the change to be made within ${lengths.of(way)} ms, found none (${way})`);
+}
+
+interface Measured {
+  readonly run: SyntheticRun;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+async function runWay(way: WayName, stage: Stage, windowMs: number): Promise<Measured> {
   const { job, target } = stage;
   const seconds: number[] = [];
   const memory: number[] = [];
@@ -61,15 +77,18 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
     await target.phase(phase);
     const from = now();
     await action();
-    await sleep(Math.max(0, job.windowMs - (now() - from)));
+    await sleep(Math.max(0, windowMs - (now() - from)));
     await allThrough(target, phase);
     seconds.push((now() - from) / 1000);
     memory.push(target.memory());
   };
   let made: Made = { state: 'done', why: '', transition: null, clone: null };
+  let took = 0;
   await window(phases.before, async () => {});
   await window(phases.during, async () => {
+    const from = now();
     made = await make(way, stage);
+    took = now() - from;
   });
   await window(phases.after, async () => {});
   await target.phase(phases.idle);
@@ -80,7 +99,7 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
     during: value(sums[phases.during]!, 1),
     after: value(sums[phases.after]!, 2),
   });
-  return {
+  const run: SyntheticRun = {
     name: job.name,
     way,
     ...made,
@@ -91,6 +110,7 @@ async function runWay(way: WayName, stage: Stage): Promise<SyntheticRun> {
     memory: of((_, at) => memory[at]!),
     reached: changed.length > 0 ? { median: since(changed, 0.5), last: since(changed, 1) } : null,
   };
+  return { run, took };
 }
 
 /** Once each thread that runs all the time has had a round in this phase. */
