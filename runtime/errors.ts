@@ -141,7 +141,11 @@ const table = {
   ],
 
   NO_ROOM: [4, (f) => `no gap of ${f.size} bytes within 2 GiB of ${f.object} for the arena`],
-  NO_MEMORY: [4, (f) => `the kernel has no memory for the view (${f.call})`],
+  NO_MEMORY: [
+    4,
+    (f) =>
+      `the kernel has no memory (${f.call}): the machine, or the process's memory cgroup, is full; make room, and do it again`,
+  ],
   NOT_CARRIED: [
     4,
     (f) =>

@@ -8,7 +8,7 @@
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { RuntimeError } from './errors.js';
 import type { Mapping } from './proc/maps.js';
-import { livingFolder, Process } from './proc/process.js';
+import { livingFolder, Process, unlessGone } from './proc/process.js';
 
 /** `exe`: the processes that run this program. */
 export type Selection = { readonly exe: string } | { readonly all: true };
@@ -57,12 +57,12 @@ export const processIds = (): number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
-/** Does it run on, and is it still what was found? */
+/** Does it run on, and is it still what was found? Yes, where that cannot be found out. */
 export function isStill({ pid, startTime }: Target, wish: Wish): boolean {
   try {
     return look(pid, wish)?.startTime === startTime;
   } catch (error) {
-    if (error instanceof RuntimeError) return false;
+    if (error instanceof RuntimeError) return !hasEnded(error);
     throw error;
   }
 }
@@ -87,10 +87,12 @@ function programPath(path: string): string {
   }
 }
 
+/** Null of one that has ended, and of another user's. */
 function programOf(pid: number): string | null {
   try {
-    return readlinkSync(`${livingFolder(pid)}/exe`).replace(/ \(deleted\)$/, '');
-  } catch {
-    return null;
+    return unlessGone(pid, () => readlinkSync(`${livingFolder(pid)}/exe`))?.replace(/ \(deleted\)$/, '') ?? null;
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'NO_PERMISSION') return null;
+    throw error;
   }
 }

@@ -46,7 +46,7 @@ export async function walk({ mode, fault, file, start, samples }: Walk): Promise
   }
 }
 
-async function countCalls(mode: Mode, file: string, start: () => Promise<Subject>): Promise<number> {
+export async function countCalls(mode: Mode, file: string, start: () => Promise<Subject>): Promise<number> {
   const workers = await start();
   try {
     const { status, stderr } = applyWith(0, 'nothing', mode, file, workers.pid);
@@ -126,7 +126,7 @@ export async function checkTruth(workers: Subject, when: string): Promise<void> 
     );
 }
 
-async function applyAnew(workers: Subject, mode: Mode, file: string, when: string): Promise<void> {
+export async function applyAnew(workers: Subject, mode: Mode, file: string, when: string): Promise<void> {
   const { state } = await apply(readFileSync(file), { pid: workers.pid, mode, timeout: 20 });
   assert.is(state, 'applied', when);
   workers.send('wake');

@@ -41,7 +41,7 @@ export class Process {
       const stat = readStat(pid);
       const folder = livingFolder(pid);
       if (folder === null) throw new RuntimeError('PROCESS_ZOMBIE', { pid, name: stat.name });
-      const memory = guarded(pid, () => openSync(`${folder}/mem`, 'r'));
+      const memory = asked(pid, () => openSync(`${folder}/mem`, 'r'));
       const process = new Process(pid, pidfd, stat, memory);
       process.checkAlive();
       return process;
@@ -62,13 +62,13 @@ export class Process {
       pidfdProbe(this.pidfd);
     } catch (error) {
       // EPERM is about signals, which is not what we ask: the process exists.
-      if (!(error instanceof SysError) || error.errno !== 'EPERM') throw gone(this.pid, error);
+      if (!(error instanceof SysError) || error.errno !== 'EPERM') throw answerOf(this.pid, error);
     }
     if (readStat(this.pid).startTime !== this.startTime) throw new RuntimeError('PROCESS_GONE', { pid: this.pid });
   }
 
   maps(): Mapping[] {
-    const maps = parseMaps(guarded(this.pid, () => readFileSync(`${this.folder}/maps`, 'utf8')));
+    const maps = parseMaps(asked(this.pid, () => readFileSync(`${this.folder}/maps`, 'utf8')));
     if (maps.length > 0) return maps;
     this.checkAlive();
     throw new RuntimeError('KERNEL_THREAD', { pid: this.pid, name: this.name });
@@ -98,11 +98,7 @@ export class Process {
 
   /** The number of the view that a thread runs in, 0 for the base, also of one that has ended. */
   viewOf(tid: number): number {
-    try {
-      return Number(readFileSync(`/proc/${this.pid}/task/${tid}/mmview`, 'utf8'));
-    } catch {
-      return 0;
-    }
+    return Number(unlessGone(this.pid, () => readFileSync(`/proc/${this.pid}/task/${tid}/mmview`, 'utf8')) ?? 0);
   }
 
   /** Where the stack of a blocked thread begins; null of one that runs or has ended. */
@@ -117,7 +113,7 @@ export class Process {
   }
 
   threads(): ThreadName[] {
-    const tids = guarded(this.pid, () => readdirSync(`/proc/${this.pid}/task`)).map(Number);
+    const tids = asked(this.pid, () => readdirSync(`/proc/${this.pid}/task`)).map(Number);
     return tids.map((tid) => ({ tid, name: this.threadName(tid) }));
   }
 
@@ -137,7 +133,7 @@ function openPidfd(pid: number): number {
   } catch (error) {
     const tgid = threadGroupOf(pid);
     if (tgid !== null && tgid !== pid) throw new RuntimeError('NOT_A_PROCESS', { pid, tgid }, { cause: error });
-    throw gone(pid, error);
+    throw answerOf(pid, error);
   }
 }
 
@@ -155,7 +151,7 @@ const hasEnded = (folder: string): boolean => /^State:\s+[ZX]/m.test(readFileSyn
 /** Where the process is to be seen: null if all its threads have ended. */
 export function livingFolder(pid: number): string | null {
   const main = `/proc/${pid}`;
-  return guarded(pid, () => {
+  return asked(pid, () => {
     if (!hasEnded(main)) return main;
     for (const tid of readdirSync(`${main}/task`)) {
       const one = `${main}/task/${tid}`;
@@ -175,7 +171,7 @@ interface Stat {
 }
 
 function readStat(pid: number): Stat {
-  const text = guarded(pid, () => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const text = asked(pid, () => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   // The name may hold anything, parentheses and blanks included: the last parenthesis ends it.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
@@ -187,20 +183,48 @@ export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '?');
 }
 
-function guarded<T>(pid: number, action: () => T): T {
+/** What `action` asks of process `pid`; a system call that fails becomes a RuntimeError that says why. */
+export function asked<T>(pid: number, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code, path } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EPERM')
-      throw new RuntimeError('NO_PERMISSION', { pid, what: `${code} on ${path ?? 'it'}` }, { cause: error });
-    if (code === 'ENOENT' || code === 'ESRCH') throw gone(pid, error);
+    throw answerOf(pid, error);
+  }
+}
+
+/** The same; null where what is asked for has ended. */
+export function unlessGone<T>(pid: number, action: () => T): T | null {
+  try {
+    return asked(pid, action);
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'PROCESS_GONE') return null;
     throw error;
   }
 }
 
-function gone(pid: number, cause: unknown): unknown {
-  if (cause instanceof SysError && cause.errno === 'EPERM')
-    return new RuntimeError('NO_PERMISSION', { pid, what: cause.message }, { cause });
-  return new RuntimeError('PROCESS_GONE', { pid }, { cause });
+/** Only a process that is not there has ended: it may also be that the kernel, or this process, has no room for the answer. */
+function answerOf(pid: number, error: unknown): unknown {
+  const failed = failureOf(error);
+  if (failed === null) return error;
+  const { call, errno } = failed;
+  const options = { cause: error };
+  switch (errno) {
+    case 'EACCES':
+    case 'EPERM':
+      return new RuntimeError('NO_PERMISSION', { pid, what: `${call}: ${errno}` }, options);
+    case 'ENOENT':
+    case 'ESRCH':
+      return new RuntimeError('PROCESS_GONE', { pid }, options);
+    case 'ENOMEM':
+      return new RuntimeError('NO_MEMORY', { call }, options);
+    default:
+      return new RuntimeError('KERNEL_REFUSED', { call, errno }, options);
+  }
+}
+
+/** Of a call of ours, or of one of Node's. */
+function failureOf(error: unknown): { call: string; errno: string } | null {
+  if (error instanceof SysError) return error;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  return code && syscall ? { call: path ? `${syscall} ${path}` : syscall, errno: code } : null;
 }

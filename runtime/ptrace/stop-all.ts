@@ -9,6 +9,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { RuntimeError } from '../errors.js';
+import { asked, unlessGone } from '../proc/process.js';
 import { SysError } from '../sys/calls.js';
 import { pause } from './pause.js';
 import { Tracee } from './tracee.js';
@@ -86,20 +87,10 @@ function waitForAll(pid: number, tracees: readonly Tracee[]): readonly Tracee[] 
 const present = (tracees: ReadonlyMap<number, Tracee | null>): Tracee[] =>
   [...tracees.values()].filter((tracee) => tracee !== null && !tracee.gone) as Tracee[];
 
-function threadsOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).map(Number);
-  } catch (error) {
-    throw new RuntimeError('PROCESS_GONE', { pid }, { cause: error });
-  }
-}
+const threadsOf = (pid: number): number[] => asked(pid, () => readdirSync(`/proc/${pid}/task`)).map(Number);
 
 /** A line of the thread's status, '' once it has ended. */
 export function statusLine(pid: number, tid: number, field: string): string {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
-    return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
-  } catch {
-    return '';
-  }
+  const text = unlessGone(pid, () => readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')) ?? '';
+  return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
 }

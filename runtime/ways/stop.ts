@@ -16,7 +16,7 @@ import { RuntimeError } from '../errors.js';
 import type { GuardRange } from '../guards.js';
 import { PAGE } from '../link/layout.js';
 import { type Mapping, parseMaps } from '../proc/maps.js';
-import type { Process } from '../proc/process.js';
+import { asked, type Process } from '../proc/process.js';
 import { type MappedArena, mapArena, unmapArena } from '../ptrace/arena.js';
 import { checkedRanges, checkThread, type Surroundings } from '../ptrace/stack-check.js';
 import { letGo, type Stopped, stopAll } from '../ptrace/stop-all.js';
@@ -58,13 +58,10 @@ export class StopAll implements Way {
   }
 
   static open(process: Process): StopAll {
-    try {
-      return new StopAll(process, openSync(`${process.folder}/mem`, 'r+'));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') throw new RuntimeError('PROCESS_GONE', { pid: process.pid }, { cause: error });
-      throw new RuntimeError('NO_PERMISSION', { pid: process.pid, what: `${code} on its memory` }, { cause: error });
-    }
+    return new StopAll(
+      process,
+      asked(process.pid, () => openSync(`${process.folder}/mem`, 'r+')),
+    );
   }
 
   map(near: Near, codeSize: number, dataSize: number): RunAddress {
@@ -201,12 +198,8 @@ interface KnownMaps {
 }
 
 function readMaps({ pid, folder }: Process): KnownMaps {
-  try {
-    const text = readFileSync(`${folder}/maps`);
-    return { text, maps: parseMaps(text.toString('utf8')) };
-  } catch (error) {
-    throw new RuntimeError('PROCESS_GONE', { pid }, { cause: error });
-  }
+  const text = asked(pid, () => readFileSync(`${folder}/maps`));
+  return { text, maps: parseMaps(text.toString('utf8')) };
 }
 
 /** The mappings as they are now that everybody is stopped; parsed before, if nothing has changed since. */

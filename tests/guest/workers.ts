@@ -30,7 +30,7 @@ export interface Report {
   readonly whole: boolean;
 }
 
-export type Version = 1 | 2 | 3 | 4 | 5;
+export type Version = 1 | 2 | 3 | 4 | 5 | 6;
 
 /** A running `workers` process. */
 export class Workers {
@@ -44,8 +44,10 @@ export class Workers {
     this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   }
 
-  static async start(version: Version): Promise<Workers> {
-    const workers = new Workers(spawn(fixture(`workers-${version}`), { stdio: ['pipe', 'pipe', 'inherit'] }));
+  /** `within`: what begins it, where it does not begin by itself. */
+  static async start(version: Version, within: readonly string[] = []): Promise<Workers> {
+    const [command, ...args] = [...within, fixture(`workers-${version}`)];
+    const workers = new Workers(spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
     await workers.nextReport();
     return workers;
   }
@@ -90,6 +92,12 @@ export class Workers {
 
   stop(): void {
     this.child.kill('SIGKILL');
+  }
+
+  async ended(): Promise<void> {
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.stop();
+    await ended;
   }
 
   private async nextReport(): Promise<Report> {
