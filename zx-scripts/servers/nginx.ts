@@ -8,7 +8,6 @@ import { type Request, type Requests, randomNumbers } from '../load/request.js';
 import { type Server, startServer } from './process.js';
 import type { SourceProgram } from './source-program.js';
 import type { Subject } from './subject.js';
-import { talk } from './talk.js';
 
 const program: SourceProgram = {
   name: 'nginx',
@@ -100,14 +99,6 @@ class HttpRequests implements Requests {
   }
 }
 
-/** More header lines than the fix allows, and fewer bytes than the buffers hold. */
-async function manyHeaders(server: Server): Promise<string> {
-  const lines = Array.from({ length: 1500 }, (_, number) => `X${number}: 1`);
-  const request = ['GET /0 HTTP/1.1', 'Host: localhost', ...lines, '', ''].join('\r\n');
-  const heard = await talk(server.port, request, (text) => text.includes('\r\n'));
-  return heard.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length);
-}
-
 export const nginx: Subject = {
   program,
   object: 'nginx',
@@ -119,12 +110,9 @@ export const nginx: Subject = {
     { index: '010', expect: 'patch' },
     { index: '012', expect: 'same' },
     { index: '019', expect: { refused: ['LAYOUT_CHANGED'] } },
-    {
-      index: '022',
-      expect: 'patch',
-      about: 'a request with 1500 header lines is served, or refused',
-      behaviour: { ask: manyHeaders, old: '200', new: '400' },
-    },
+    // A new module. The list of all modules grows, which the running master and its workers have walked at their start: a module that
+    // comes later has no index, and new code would read its configuration from before the beginning of a table.
+    { index: '022', expect: { refused: ['DATA_CHANGED'] } },
   ],
   start: ({ folder, scratch }) => start(folder, scratch),
   connections: 16,

@@ -60,10 +60,10 @@ export const redis: Subject = {
     {
       index: '007',
       expect: 'patch',
-      about: 'a user with a key pattern without a key is made, or refused',
+      about: 'a user whose key selector is empty is made, or refused',
       behaviour: {
         ask: async (server) => {
-          const answer = await lastAnswer(server, [command('ACL', 'SETUSER', user, '%~x')]);
+          const answer = await lastAnswer(server, [command('ACL', 'SETUSER', user, '%')]);
           await lastAnswer(server, [command('ACL', 'DELUSER', user)]);
           return answer.split(' ')[0]!;
         },

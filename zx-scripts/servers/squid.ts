@@ -45,6 +45,7 @@ reply_header_access Age deny all
 reply_header_access X-Cache deny all
 reply_header_access X-Cache-Lookup deny all
 mime_table ${folder}/mime.conf
+icon_directory ${scratch}
 visible_hostname localhost
 dns_nameservers 127.0.0.1
 pid_filename none
@@ -97,7 +98,8 @@ export const squid: Subject = {
     { index: '006', expect: 'patch' },
     { index: '008', expect: 'patch' },
     { index: '011', expect: 'patch' },
-    { index: '012', expect: { refused: ['LAYOUT_CHANGED', 'DATA_CHANGED'] } },
+    // The virtual table changes as well, and goes along: only constructors that change refer to it.
+    { index: '012', expect: { refused: ['LAYOUT_CHANGED'] } },
   ],
   start: ({ folder, scratch }) => start(folder, scratch),
   connections: 16,
