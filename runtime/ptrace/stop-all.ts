@@ -45,13 +45,17 @@ export function letGo(tracees: readonly Tracee[]): void {
   for (const tracee of tracees) tracee.letGo();
 }
 
-/** One thread, asked to stop and waited for; null if it does not, or has ended. */
+/** One thread, asked to stop and waited for; null if it does not, or has ended. If it throws, the thread is not left stopped. */
 export function stopOne(pid: number, tid: number): Tracee | null {
   const tracee = seize(pid, tid);
   if (!tracee) return null;
-  if (waitForAll(pid, [tracee]).length === 0 && !tracee.gone) return tracee;
-  tracee.letGo();
-  return null;
+  let stopped = false;
+  try {
+    stopped = waitForAll(pid, [tracee]).length === 0 && !tracee.gone;
+  } finally {
+    if (!stopped) tracee.letGo();
+  }
+  return stopped ? tracee : null;
 }
 
 function seizeNew(pid: number, tracees: Map<number, Tracee | null>): number {

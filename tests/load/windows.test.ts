@@ -46,13 +46,28 @@ test('a window without requests has no latencies, not zeros', () => {
   assert.equal([requests, p50, p999, max], [0, null, null, null]);
 });
 
-test('a window is as long as what has to be done in it: what took longer does not count, and the next one has room', () => {
+test('a window is as long as what has to be done in it: what took longer is done again, in a longer one', async () => {
   const lengths = new WindowLengths(500);
-  assert.ok(lengths.had('barrier', 500));
-  assert.not(lengths.had('stop', 1000));
-  assert.equal([lengths.of('barrier'), lengths.of('stop')], [500, 1500]);
-  assert.ok(lengths.had('stop', 1400));
-  assert.is(lengths.of('stop'), 1500);
+  const windows: number[] = [];
+  const taking = (tookMs: number, stays = false) =>
+    lengths.fitting('stop', async (windowMs) => {
+      windows.push(windowMs);
+      return { tookMs, stays };
+    });
+  assert.equal(await taking(1000), { tookMs: 1000, stays: false });
+  assert.equal(await taking(1500), { tookMs: 1500, stays: false });
+  assert.equal(await taking(9000, true), { tookMs: 9000, stays: true });
+  assert.equal(windows, [500, 1500, 1500, 1500]);
+  assert.is(lengths.of('barrier'), 500);
+});
+
+test('what never fits into its window is an error, not a window of another length', async () => {
+  try {
+    await new WindowLengths(1).fitting('stop', async (windowMs) => ({ tookMs: windowMs + 1 }));
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, /^stop: expected it to be done within \d+ ms, found that it takes longer$/);
+  }
 });
 
 test.run();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Looking at live processes: who runs what, found in memory and not in files. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
@@ -166,26 +166,6 @@ test('a pid that is gone, a thread id and a zombie are refused by what they are'
   await refused('PROCESS_GONE', () => process.checkAlive());
   await refused('PROCESS_GONE', () => Process.open(pid));
   process.close();
-});
-
-test('a process that cannot be looked at has not ended for that', async () => {
-  const { pid } = await workshop.run(pie);
-  const script = `
-    import { openSync } from 'node:fs';
-    import { Process } from '${new URL('../../runtime/proc/process.js', import.meta.url)}';
-    const left = [];
-    Process.open(${pid}).close();
-    try { for (;;) left.push(openSync('/dev/null')); } catch {}
-    for (let spare = 0; spare < 3; spare++) {
-      try { Process.open(${pid}); } catch ({ code, facts }) { console.log(code, facts.errno); }
-      left.length > 0 && (await import('node:fs')).closeSync(left.pop());
-    }`;
-  const { stdout, stderr } = spawnSync(
-    'sh',
-    ['-c', 'ulimit -n 60; exec "$0" --input-type=module -e "$1"', process.execPath, script],
-    { encoding: 'utf8' },
-  );
-  assert.match(stdout, /^(KERNEL_REFUSED EMFILE\n){2,3}$/, stderr);
 });
 
 test('imports resolve to what the loader resolved them to, an IFUNC to the choice in a slot', async () => {

@@ -9,6 +9,9 @@ export interface Window {
   readonly to: number;
 }
 
+/** So often something is tried that takes longer than its window. */
+const attempts = 5;
+
 /**
  * How long windows have to be for what is done in one of them. The one without it has to be as long: the longest of more requests
  * is longer.
@@ -26,16 +29,24 @@ export class WindowLengths {
     return this.found.get(what) ?? this.least;
   }
 
-  /** Whether `what` was done within the window; if not, the next windows for it are longer. */
-  had(what: string, tookMs: number): boolean {
-    if (tookMs <= this.of(what)) return true;
-    this.found.set(what, tookMs * 1.5);
-    return false;
+  /**
+   * Does `what` until it has taken no longer than its window, which is longer each time; or until it `stays`, and cannot be done
+   * again. Gives what was done last.
+   */
+  async fitting<Done extends { readonly tookMs: number; readonly stays?: boolean }>(
+    what: string,
+    attempt: (windowMs: number) => Promise<Done>,
+  ): Promise<Done> {
+    for (let left = attempts; left > 0; left--) {
+      const done = await attempt(this.of(what));
+      if (done.stays || done.tookMs <= this.of(what)) return done;
+      this.found.set(what, done.tookMs * 1.5);
+    }
+    throw new Error(
+      `${what}: expected it to be done within ${Math.round(this.of(what))} ms, found that it takes longer`,
+    );
   }
 }
-
-/** So often something is tried that takes longer than its window. */
-export const windowAttempts = 5;
 
 export interface Sample {
   readonly end: number;

@@ -18,7 +18,6 @@ import {
   thinned,
   type Window,
   WindowLengths,
-  windowAttempts,
 } from '../../load/windows.js';
 import { hasBarrier, raiseBarrier } from '../../servers/barrier.js';
 import { subjectNamed } from '../../servers/subjects.js';
@@ -111,7 +110,7 @@ async function runLoop(
     for (let turn = 0; turn < serverWays.length; turn++) {
       const way = serverWays[(turn + repetition) % serverWays.length]!;
       const target = way === 'elsewhere' ? targets.twin : targets.server;
-      const { quiet, patched, transition, took } = await applied(way, target, lengths);
+      const { quiet, patched, transition, tookMs } = await lengths.fitting(way, (ms) => applied(way, target, ms));
       const both = await Promise.all([quiet, patched].map((window) => load.samples({ ...window, which: 'touching' })));
       const [before, during] = both as [Sample[], Sample[]];
       tell({
@@ -124,7 +123,7 @@ async function runLoop(
       if (repetition < job.repetitions - 1) continue;
       const near = [...before, ...during].filter(({ end }) => end >= quiet.from && end <= patched.to);
       const points = thinned(near, tracePoints, patched.from);
-      tell({ kind: 'trace', trace: { program, loop, way, points, seconds: took / 1000 } });
+      tell({ kind: 'trace', trace: { program, loop, way, points, seconds: tookMs / 1000 } });
     }
   for (const [way, { quiet, patched }] of taken) {
     const samples = { quiet: quiet.length, patched: patched.length };
@@ -139,24 +138,20 @@ interface Applied {
   readonly quiet: Window;
   readonly patched: Window;
   readonly transition: number;
-  readonly took: number;
+  readonly tookMs: number;
 }
 
-async function applied(way: ServerWay, target: Target, lengths: WindowLengths): Promise<Applied> {
-  for (let left = windowAttempts; left > 0; left--) {
-    const ms = lengths.of(way);
-    const quiet = await timed(ms, async () => {});
-    let transition = 0;
-    let took = 0;
-    const patched = await timed(ms, async () => {
-      const from = now();
-      transition = way === 'barrier' ? await gather(target) : await change('apply', way, target);
-      took = now() - from;
-    });
-    if (way !== 'barrier') await change('revert', way, target);
-    if (lengths.had(way, took)) return { quiet, patched, transition, took };
-  }
-  throw new Error(`expected an application to end within ${lengths.of(way)} ms, found none (${way})`);
+async function applied(way: ServerWay, target: Target, windowMs: number): Promise<Applied> {
+  const quiet = await timed(windowMs, async () => {});
+  let transition = 0;
+  let tookMs = 0;
+  const patched = await timed(windowMs, async () => {
+    const from = now();
+    transition = way === 'barrier' ? await gather(target) : await change('apply', way, target);
+    tookMs = now() - from;
+  });
+  if (way !== 'barrier') await change('revert', way, target);
+  return { quiet, patched, transition, tookMs };
 }
 
 /** At least `ms` long. */

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, RuntimeError, revert } from '../../../runtime/index.js';
-import { now, WindowLengths, windowAttempts } from '../../load/windows.js';
+import { now, WindowLengths } from '../../load/windows.js';
 import type { SyntheticCase, SyntheticRun, WayName } from './case.js';
 import { type Account, type PhaseSum, ThreadsProgram } from './program.js';
 
@@ -36,10 +36,10 @@ export async function runCase(
     for (let repetition = 0; repetition < job.repetitions; repetition++)
       for (let turn = 0; turn < job.ways.length; turn++) {
         const way = job.ways[(turn + repetition) % job.ways.length]!;
-        const run = await runThatCounts(way, { job, patch, target, twin }, lengths);
+        const stage = { job, patch, target, twin };
+        const { run, stays } = await lengths.fitting(way, (ms) => runWay(way, stage, ms));
         onRun(run);
-        // What is pending stays so; what was stopped is as before.
-        if (run.state === 'late' && way === 'wait-free') return;
+        if (stays) return;
       }
   } finally {
     await target.stop();
@@ -54,19 +54,11 @@ interface Stage {
   readonly twin: ThreadsProgram;
 }
 
-async function runThatCounts(way: WayName, stage: Stage, lengths: WindowLengths): Promise<SyntheticRun> {
-  for (let left = windowAttempts; left > 0; left--) {
-    const { run, took } = await runWay(way, stage, lengths.of(way));
-    const stays = run.state === 'late' && way === 'wait-free'; // and cannot be made again
-    if (stays || lengths.had(way, took)) return run;
-  }
-  throw new Error(`expected the change to be made within ${lengths.of(way)} ms, found none (${way})`);
-}
-
 interface Measured {
   readonly run: SyntheticRun;
-  /** Milliseconds. */
-  readonly took: number;
+  readonly tookMs: number;
+  /** What is pending cannot be made again. */
+  readonly stays: boolean;
 }
 
 async function runWay(way: WayName, stage: Stage, windowMs: number): Promise<Measured> {
@@ -83,12 +75,12 @@ async function runWay(way: WayName, stage: Stage, windowMs: number): Promise<Mea
     memory.push(target.memory());
   };
   let made: Made = { state: 'done', why: '', transition: null, clone: null };
-  let took = 0;
+  let tookMs = 0;
   await window(phases.before, async () => {});
   await window(phases.during, async () => {
     const from = now();
     made = await make(way, stage);
-    took = now() - from;
+    tookMs = now() - from;
   });
   await window(phases.after, async () => {});
   await target.phase(phases.idle);
@@ -110,7 +102,7 @@ async function runWay(way: WayName, stage: Stage, windowMs: number): Promise<Mea
     memory: of((_, at) => memory[at]!),
     reached: changed.length > 0 ? { median: since(changed, 0.5), last: since(changed, 1) } : null,
   };
-  return { run, took };
+  return { run, tookMs, stays: run.state === 'late' && way === 'wait-free' };
 }
 
 /** Once each thread that runs all the time has had a round in this phase. */
