@@ -117,7 +117,7 @@ const table = {
   NO_THREAD: [
     4,
     (f) =>
-      `none of ${f.count} threads of process ${f.pid} is on a stack where it could be made to map the arena; use --mode wait-free`,
+      `none of ${f.count} threads of process ${f.pid} is at a place where it could be made to map the arena; try again, or use --mode wait-free`,
   ],
   SECCOMP_REFUSES: [
     4,

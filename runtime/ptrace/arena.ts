@@ -16,7 +16,8 @@ import type { Near } from '../ways/way.js';
 import { findGadgets, type Gadgets } from './gadgets.js';
 import { RemoteThread } from './remote.js';
 import { findRoom } from './room.js';
-import { statusLine, stopOne } from './stop-all.js';
+import { letGo, statusLine, stopOne } from './stop-all.js';
+import type { Tracee } from './tracee.js';
 
 export interface MappedArena {
   readonly address: RunAddress;
@@ -77,33 +78,48 @@ export function unmapArena(process: Process, memory: number, arena: MappedArena)
   }
 }
 
-/** In a thread that is not in the middle of a timed sleep, if there is one: that would have to be put back by the kernel. */
 function inOneThread<T>(process: Process, memory: number, gadgets: Gadgets, action: (thread: RemoteThread) => T): T {
+  const stopped = new Set<Tracee>();
+  try {
+    const thread = chooseThread(process, memory, gadgets, stopped);
+    try {
+      return action(thread);
+    } finally {
+      thread.restore();
+    }
+  } finally {
+    letGo([...stopped]);
+  }
+}
+
+/**
+ * One that is not in the middle of a timed sleep, if there is one. The first sleeper stays stopped until that is known: let go, it
+ * would be on its way back to its sleep, and stopped again would not tell any more which one that was. `stopped` are those to
+ * be let go.
+ */
+function chooseThread(process: Process, memory: number, gadgets: Gadgets, stopped: Set<Tracee>): RemoteThread {
   const { pid } = process;
   const tids = process
     .threads()
     .map(({ tid }) => tid)
     .slice(0, THREADS_TO_TRY);
-  for (const sleeper of [false, true])
-    for (const tid of tids) {
-      const tracee = stopOne(pid, tid);
-      if (!tracee) continue;
-      try {
-        const confinement = statusLine(pid, tid, 'Seccomp');
-        if (confinement === '1') throw new RuntimeError('SECCOMP_REFUSES', { pid, call: 'mmap' });
-        const read = (at: number, size: number) => process.read(at, size);
-        const place = { memory, read, maps: process.maps(), gadgets };
-        const thread = RemoteThread.of(tracee, place, confinement === '2', sleeper);
-        if (!thread) continue;
-        try {
-          return action(thread);
-        } finally {
-          thread.restore();
-        }
-      } finally {
-        tracee.letGo();
-      }
+  let sleeper: RemoteThread | null = null;
+  for (const tid of tids) {
+    const tracee = stopOne(pid, tid);
+    if (!tracee) continue;
+    stopped.add(tracee);
+    const confinement = statusLine(pid, tid, 'Seccomp');
+    if (confinement === '1') throw new RuntimeError('SECCOMP_REFUSES', { pid, call: 'mmap' });
+    const read = (at: number, size: number) => process.read(at, size);
+    const thread = RemoteThread.of(tracee, { memory, read, maps: process.maps(), gadgets }, confinement === '2');
+    if (thread && !thread.sleeps) return thread;
+    if (thread && !sleeper) sleeper = thread;
+    else {
+      tracee.letGo();
+      stopped.delete(tracee);
     }
+  }
+  if (sleeper) return sleeper;
   if (process.maps().every(({ start }) => !process.read(start, 1))) throw changed(process);
   throw new RuntimeError('NO_THREAD', { pid, count: tids.length });
 }

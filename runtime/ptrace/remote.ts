@@ -18,7 +18,7 @@ import { NT_X86_XSTATE, PTRACE, REMOTE, type Registers } from '../sys/ptrace.js'
 import { type Frame, RED_ZONE, signalFrame } from './frame.js';
 import type { Gadgets } from './gadgets.js';
 import { pause } from './pause.js';
-import { asIfNotStopped, begunAnew, CALL_BEFORE_PC, sleepsUntil } from './resume.js';
+import { asIfNotStopped, begunAnew, CODE_BEFORE_PC, CODE_SIZE, sleepsUntil } from './resume.js';
 import { areContent } from './seccomp.js';
 import type { Stop, Tracee } from './tracee.js';
 
@@ -41,6 +41,8 @@ export interface Place {
 }
 
 export class RemoteThread {
+  /** Is it in the middle of a timed sleep, which, should we be killed, begins anew? */
+  readonly sleeps: boolean;
   private readonly tracee: Tracee;
   private readonly gadgets: Gadgets;
   private readonly before: Registers;
@@ -49,31 +51,29 @@ export class RemoteThread {
   private readonly filters: readonly Buffer[];
   private away = false;
 
-  /** `tracee` is stopped. Null: this thread cannot be used, or not without its noticing unless `sleeper`. */
-  static of(tracee: Tracee, place: Place, confined: boolean, sleeper: boolean): RemoteThread | null {
+  /** `tracee` is stopped. Null: this thread cannot be used. */
+  static of(tracee: Tracee, place: Place, confined: boolean): RemoteThread | null {
     const registers = tracee.registers();
-    if (!sleeper && sleepsUntil(registers)) return null;
+    const code = place.read(Number(registers.get('rip')) - CODE_BEFORE_PC, CODE_SIZE);
+    const resumed = begunAnew(asIfNotStopped(registers), code);
     const stack = mappingAt(place.maps, Number(registers.get('rsp')));
-    if (!stack || !isStack(stack, place.maps)) return null;
-    const thread = new RemoteThread(tracee, place, registers, confined);
+    if (!resumed || !stack || !isStack(stack, place.maps)) return null;
+    const thread = new RemoteThread(tracee, place, resumed, sleepsUntil(registers, code), confined);
     if (tracee.gone || thread.frame.address < stack.start) return null;
     if (!thread.mayDo(REMOTE.rt_sigreturn, [])) return null;
     const written = pwrite(place.memory, thread.frame.bytes, thread.frame.address);
     return written === thread.frame.bytes.length ? thread : null;
   }
 
-  private constructor(tracee: Tracee, { gadgets, read }: Place, registers: Registers, confined: boolean) {
+  private constructor(tracee: Tracee, { gadgets }: Place, resumed: Registers, sleeps: boolean, confined: boolean) {
     this.tracee = tracee;
     this.gadgets = gadgets;
-    this.before = registers;
+    this.before = tracee.registers();
+    this.sleeps = sleeps;
     this.sigmask = Buffer.alloc(MASK_SIZE);
     tracee.request('GETSIGMASK', PTRACE.GETSIGMASK, MASK_SIZE, this.sigmask);
     this.filters = confined ? filtersOf(tracee) : [];
-    const below = Number(registers.get('rsp')) - RED_ZONE;
-    const resumed = begunAnew(
-      asIfNotStopped(registers),
-      read(Number(registers.get('rip')) - CALL_BEFORE_PC, CALL_BEFORE_PC),
-    );
+    const below = Number(this.before.get('rsp')) - RED_ZONE;
     this.frame = signalFrame(below, gadgets.restore, resumed, this.sigmask, xsaveOf(tracee));
   }
 
