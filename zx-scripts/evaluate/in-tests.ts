@@ -31,11 +31,11 @@ export async function prepareEvaluations(project: string, shown: ShownProgress):
     if (!planned?.case) throw new Error(`expected a patch, found ${planned?.problems.join('; ')}`);
     return planned.case;
   };
-  const [corpus, withBarrier, twin] = [await prepared(false), await prepared(true), await prepareThreads()];
+  const [corpus, withBarrier, threads] = [await prepared(false), await prepared(true), await prepareThreads()];
   const plan: PlanInTests = {
     corpus,
-    synthetic: { builds: { 0: twin }, cases: quickCases },
-    servers: { twin, cases: [{ ...withBarrier, repetitions: 1, windowMs: 500, share: 0.5 }] },
+    synthetic: { builds: { 0: threads }, cases: quickCases },
+    servers: { cases: [{ ...withBarrier, repetitions: 1, windowMs: 500, share: 0.5 }] },
     after: await prepareAfter(corpus, { repetitions: 1, seconds: 1 }, shown),
   };
   await writeFile(planFile(project), JSON.stringify(plan));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `npm run evaluate -- servers`: what requests feel while a server is patched, in a closed loop and in an open one: wait-free, with all
-// threads stopped, and, for comparison, while driftpatch does the same work on another process.
+// threads stopped, and, for comparison, while driftpatch does the same work on its twin.
 
 import type { Series } from '../bench/result.js';
 import { subjects } from '../servers/subjects.js';
@@ -18,7 +18,6 @@ import {
   type Trace,
 } from './servers/case.js';
 import { serversTable } from './servers/table.js';
-import { prepareThreads } from './synthetic.js';
 
 export interface ServersData {
   readonly runs: ServerRun[];
@@ -48,7 +47,6 @@ export const servers: Evaluation = {
     const data: ServersData = { runs: [], distributions: [], traces: [], ends: [] };
     const problems: string[] = [];
     let guest: Evaluated['guest'] = null;
-    const twin = await prepareThreads();
     for (const name of names.filter((one) => only.length === 0 || only.includes(one))) {
       const subject = subjects.find((one) => one.program.name === name)!;
       const chosen = subject.fixes.filter(({ index }) => index === servedFixes[name]);
@@ -61,7 +59,7 @@ export const servers: Evaluation = {
       const repetitions = quick ? 1 : 15; // in each of two loops
       const total = repetitions * 2 * serverWays.length;
       const job: ServerCase = { ...planned.case, repetitions, windowMs: 500, share: 0.5 };
-      const plan: ServerPlan = { twin, cases: [job] };
+      const plan: ServerPlan = { cases: [job] };
       const onEvent = (event: ServerEvent) => {
         if (event.kind === 'run') data.runs.push(event.run);
         if (event.kind === 'distribution') data.distributions.push(event.distribution);

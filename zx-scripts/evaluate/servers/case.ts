@@ -4,7 +4,7 @@
 import type { LoadTotals } from '../../load/load.js';
 
 /**
- * `elsewhere`: driftpatch does all its work, on another process. The difference to it is what the change itself costs. `barrier`:
+ * `elsewhere`: driftpatch does all its work, on the server's twin (twin.ts). The difference to it is what the change itself costs. `barrier`:
  * all threads of the server gather (servers/quiescence.h), and go on; nothing is changed meanwhile, and driftpatch is not there.
  */
 export const serverWays = ['elsewhere', 'wait-free', 'stop', 'barrier'] as const;
@@ -25,8 +25,6 @@ export interface ServerCase {
 }
 
 export interface ServerPlan {
-  /** The program that is patched `elsewhere`, and the patch for it. */
-  readonly twin: { readonly program: string; readonly patch: string };
   readonly cases: readonly ServerCase[];
 }
 

@@ -9,5 +9,5 @@ import { runServer } from './trial.js';
 
 const tell = (event: ServerEvent) => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
-const { twin, cases } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as ServerPlan;
-for (const job of cases) await runServer(job, twin, tell);
+const { cases } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as ServerPlan;
+for (const job of cases) await runServer(job, tell);

@@ -11,7 +11,7 @@ import { type Latencies, type ServerRun, type ServerWay, serverWays } from './ca
 const head = ['server', 'loop', 'way', 'times', 'throughput', 'p50', 'p99', 'p99.9', 'longest', 'p99.9, all windows'];
 
 export const wayName: Readonly<Record<ServerWay, string>> = {
-  elsewhere: '(another process is patched)',
+  elsewhere: '(its twin is patched)',
   'wait-free': 'wait-free',
   stop: '--mode stop',
   barrier: 'barrier',
@@ -68,8 +68,8 @@ export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null):
     '- Quotients: the window with an application by the one before. The median over all applications, and the quartiles.',
     '- *closed*: each connection asks again when it has been answered. *open*: requests are due at fixed times, at half the rate of the closed',
     '  loop; a latency counts from when the request was due, so that a server that stands still is charged with all that it kept waiting.',
-    '- *(another process is patched)*: driftpatch does its work, which takes processor time from everybody on the machine, but the server is left',
-    '  alone. What lies above this row is what the change itself costs.',
+    '- *(its twin is patched)*: the same server once more, of which nobody asks anything, is patched. driftpatch does the same work, which takes',
+    '  processor time from everybody on the machine, but the server is left alone. What lies above this row is what the change itself costs.',
     '- *barrier*: classic global quiescence. Every loop of events and every task of a thread pool gathers at points where nothing is under way,',
     '  and goes on. No code is changed meanwhile, and no work of driftpatch’s is in it: it is the least that such a barrier costs.',
     '- driftpatch is running already when a window begins: the start of Node, which an operator would see once, is not in it.',

@@ -22,35 +22,22 @@ import {
 import { hasBarrier, raiseBarrier } from '../../servers/barrier.js';
 import { subjectNamed } from '../../servers/subjects.js';
 import { processesWith } from '../entries.js';
-import { ThreadsProgram } from '../synthetic/program.js';
-import {
-  type Latencies,
-  type ServerCase,
-  type ServerEvent,
-  type ServerPlan,
-  type ServerWay,
-  serverWays,
-} from './case.js';
+import { type Latencies, type ServerCase, type ServerEvent, type ServerWay, serverWays } from './case.js';
 import { shares } from './table.js';
+import { startTwin } from './twin.js';
 
 const patchSeconds = 60;
 const warmMs = 3000;
 const tracePoints = 240;
 
-export async function runServer(
-  job: ServerCase,
-  twinFiles: ServerPlan['twin'],
-  tell: (event: ServerEvent) => void,
-): Promise<void> {
-  const scratch = mkdtempSync(join(tmpdir(), `${job.program}-`));
+export async function runServer(job: ServerCase, tell: (event: ServerEvent) => void): Promise<void> {
+  const scratch = { server: scratchFolder(job), twin: scratchFolder(job) };
   const subject = subjectNamed(job.program);
-  const idle = { threads: 2, kinds: 'sleep', hold: 0, memory: 0, mappings: 0 };
-  const server = await subject.start({ folder: job.folder, host: job.host, scratch });
-  const twin = await ThreadsProgram.start(twinFiles.program, idle);
-  const targets: Targets = {
-    server: { pids: processesWith(join(job.folder, subject.object)), patch: readFileSync(job.patch) },
-    twin: { pids: [twin.pid], patch: readFileSync(twinFiles.patch) },
-  };
+  const server = await subject.start({ folder: job.folder, host: job.host, scratch: scratch.server });
+  const pids = processesWith(join(job.folder, subject.object));
+  const twin = await startTwin(job, scratch.twin);
+  const patch = readFileSync(job.patch);
+  const targets: Targets = { server: { pids, patch }, twin: { pids: twin.pids, patch } };
   try {
     let perSecond = 0;
     for (const loop of ['closed', 'open'] as const) {
@@ -74,9 +61,11 @@ export async function runServer(
   } finally {
     await twin.stop();
     await server.stop();
-    rmSync(scratch, { recursive: true, force: true });
+    for (const folder of Object.values(scratch)) rmSync(folder, { recursive: true, force: true });
   }
 }
+
+const scratchFolder = ({ program }: ServerCase): string => mkdtempSync(join(tmpdir(), `${program}-`));
 
 interface Target {
   readonly pids: readonly number[];
