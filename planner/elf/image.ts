@@ -172,3 +172,7 @@ export function importOf(image: ElfImage, symbol: number): Import {
 }
 
 export const importName = ({ name, version }: Import): string => (version === null ? name : `${name}@${version}`);
+
+/** Is the variable at `address` another object's, of which the loader puts a copy there? */
+export const isCopied = ({ relocations }: ElfImage, address: number): boolean =>
+  relocations.get(address)?.type === R_X86_64.copy;

@@ -7,6 +7,7 @@ import { referencesIn } from '../compare/absolute.js';
 import type { Reference } from '../compare/references.js';
 import type { Referent } from '../compare/referent.js';
 import type { Side } from '../compare/side.js';
+import { isCopied } from '../elf/image.js';
 import { isConstant } from '../elf/sections.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
@@ -21,7 +22,7 @@ const SCALAR = 8;
 export function meaningOf(plan: Plan, fn: CodeFunction, address: number, ended: DataObject, starts: Referent): Meaning {
   const { before, after, objects } = plan.context;
   if (starts.kind === 'unknown') return 'end';
-  if (isGuard(ended) || (starts.kind === 'object' && isGuard(starts.object))) return 'start';
+  if (isGuard(ended) || isTypeInfo(ended) || (starts.kind === 'object' && isGuard(starts.object))) return 'start';
   if (ended.size <= SCALAR || !referencesOf(after, fn).some((one) => after.objectAt(one.address) === ended))
     return 'start';
   if (starts.kind === 'label') return 'end';
@@ -30,6 +31,8 @@ export function meaningOf(plan: Plan, fn: CodeFunction, address: number, ended: 
   const other = starts.kind === 'object' ? objects.oldOf.get(starts.object) : undefined;
   const end = old && old.size === ended.size ? old.address + old.size : null;
   if (end !== null && other !== undefined && end === other.address) return 'start';
+  // the copies of the new file stay there
+  if (isCopied(after.image, ended.address) || isCopied(after.image, address)) return 'unknown';
   const home = starts.kind === 'object' ? starts.object.section : starts.section;
   if (home === ended.section && (isConstant(home) || (old === undefined && other === undefined))) return 'both';
   // the old function went to the same end, and what starts there is used for nothing else on either side
@@ -41,6 +44,9 @@ export function meaningOf(plan: Plan, fn: CodeFunction, address: number, ended: 
 
 /** Guards of C++ statics are single numbers, and named. */
 const isGuard = ({ names }: DataObject): boolean => names.some((name) => name.startsWith('_ZGV'));
+
+/** What C++ says of a type: only its start is ever used (Itanium C++ ABI 2.9). */
+const isTypeInfo = ({ names }: DataObject): boolean => names.some((name) => name.startsWith('_ZTI'));
 
 /** Something of what starts at `address` is used, and not only as this address. */
 function usedOtherwise(side: Side, fn: CodeFunction, address: number): boolean {

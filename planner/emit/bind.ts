@@ -10,6 +10,7 @@ import { distanceTableAt } from '../compare/distance-tables.js';
 import { borderAt } from '../compare/lists.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
+import { isCopied } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
 import { threadVariables } from '../elf/thread-local.js';
@@ -30,6 +31,11 @@ export interface Place {
   /** The reference is the target of a call or jump. */
   readonly direct: boolean;
   readonly fn: CodeFunction | null;
+  /**
+   * Another object's variable, wherever that is, can be bound to here: `pointer`, eight bytes of data hold its address; `lea`, an
+   * instruction makes it, and can load it from a slot as well.
+   */
+  readonly takes?: 'pointer' | 'lea';
 }
 
 export class Binder {
@@ -138,6 +144,7 @@ export class Binder {
       );
     if (old !== undefined && !labels && (!isConstant(object.section) || sameObject(context, old, object)))
       return this.builder.inTarget(object.name, old.address, offset);
+    if (isCopied(context.after.image, object.address)) return this.named.copied(object, offset, place);
     const copy = this.#copier.object(object, place);
     return copy && { symbol: copy.symbol, offset: copy.offset + offset };
   }

@@ -4,13 +4,15 @@
  * import that is new the runtime makes them, and finds the symbol as the loader would; so it does for what the old file exports,
  * which another object may have replaced or hold a copy of. What only the new file exports is bound directly.
  *
- * Refused: a variable of another object that the linker copied into the new file (there is no room for the copy), and a
+ * Refused: the content of a variable of another object that the linker copied into the new file (there is no room for the copy; its
+ * address is fine where a pointer or an instruction can take one that is far away), and a
  * function whose implementation a resolver of the new file would choose.
  */
 import { referentAt } from '../compare/referent.js';
 import { importName, importOf } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { STB_WEAK } from '../elf/symbols.js';
+import type { DataObject } from '../match/objects.js';
 import type { Binder, Place } from './bind.js';
 import type { Binding } from './builder.js';
 import type { DataCopier } from './copy.js';
@@ -52,13 +54,20 @@ export class NameBinder {
     return to && { ...to, offset: to.offset + addend };
   }
 
-  /** A variable of another object that the linker copied into the new file, and not into the old one. */
-  copied(name: string, place: Place): null {
-    return this.#binder.refuse(
-      'IMPORT_NEW',
-      name,
-      `${place.at} needs ${name}, a variable of another object that the old file has no copy of; reach it through a function, or build both with -fPIC`,
-    );
+  /** `offset` into a variable of another object that the linker copied into the new file, and not into the old one. */
+  copied({ name, address }: DataObject, offset: number, place: Place): Binding | null {
+    const { takes } = place;
+    const { image } = this.#binder.plan.context.after;
+    if (takes === undefined || (takes === 'lea' && offset !== 0))
+      return this.#binder.refuse(
+        'IMPORT_NEW',
+        name,
+        `${place.at} needs ${name}, a variable of another object that the old file has no copy of; reach it through a function or a pointer, or build both with -fPIC`,
+      );
+    const found = importOf(image, image.relocations.get(address)!.symbol);
+    this.imports.add(importName(found));
+    const variable = this.#binder.builder.imported(found.name, found.version, false);
+    return takes === 'lea' ? { ...variable, via: 'slot' } : { ...variable, offset };
   }
 
   #fresh(slot: number, via: 'slot' | 'stub', name: string, place: Place): Binding | null {

@@ -7,7 +7,7 @@
 import { constantSize, type JumpTable } from '../compare/constants.js';
 import type { DistanceTable } from '../compare/distance-tables.js';
 import type { Reference } from '../compare/references.js';
-import { bytesAt, sectionAt } from '../elf/image.js';
+import { bytesAt, isCopied, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant, isWritable, SHT_NOBITS } from '../elf/sections.js';
 import type { CodeFunction } from '../match/functions.js';
@@ -36,7 +36,6 @@ export class DataCopier {
   /** A named object: constant, initialised or zero. New variables that touch it come along with it. */
   object(object: DataObject, place: Place): Binding | null {
     const { after } = this.#binder.plan.context;
-    if (this.#isCopied(object)) return this.#binder.named.copied(object.name, place);
     const key = `object ${object.address}`;
     return this.#once(key, () => {
       const wanted = (other: DataObject) => !isConstant(other.section) && this.#isNew(other);
@@ -67,12 +66,10 @@ export class DataCopier {
   }
 
   #isNew(object: DataObject): boolean {
-    return !this.#binder.plan.context.objects.oldOf.has(object) && !this.#isCopied(object);
-  }
-
-  /** The loader copies it from another object. */
-  #isCopied({ address }: DataObject): boolean {
-    return this.#binder.plan.context.after.image.relocations.get(address)?.type === R_X86_64.copy;
+    return (
+      !this.#binder.plan.context.objects.oldOf.has(object) &&
+      !isCopied(this.#binder.plan.context.after.image, object.address)
+    );
   }
 
   /** Copies objects that touch each other, and `more` bytes behind them, as one section. */
@@ -193,14 +190,17 @@ export class DataCopier {
     }
   }
 
-  #filled({ type, addend, symbol }: { type: number; addend: number; symbol: number }, place: Place): Binding | null {
-    if (type === R_X86_64.relative)
-      return this.#binder.bind({ from: null, address: addend, loaded: false }, { ...place, direct: false });
+  #filled(
+    { type, addend, symbol }: { type: number; addend: number; symbol: number },
+    { at, fn }: Place,
+  ): Binding | null {
+    const place: Place = { at, fn, direct: false, takes: 'pointer' };
+    if (type === R_X86_64.relative) return this.#binder.bind({ from: null, address: addend, loaded: false }, place);
     if (type === R_X86_64.abs64 || type === R_X86_64.globDat) return this.#binder.named.value(symbol, addend, place);
     return this.#binder.refuse(
       'REFERENCE_UNRESOLVED',
-      place.at,
-      `${place.at} holds a relocation of type ${type}, which a patch cannot carry; initialise it in code`,
+      at,
+      `${at} holds a relocation of type ${type}, which a patch cannot carry; initialise it in code`,
     );
   }
 

@@ -8,7 +8,8 @@
  */
 import { absoluteFields } from '../compare/absolute.js';
 import { instructionsOf, referenceOf } from '../compare/instructions.js';
-import { isBranch } from '../core/instruction.js';
+import { type Instruction, isBranch } from '../core/instruction.js';
+import { isCopied } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
 import type { Finding } from '../patch-file/model.js';
@@ -65,10 +66,19 @@ export function emit(plan: Plan): Emitted {
 const typeFor = ({ via }: Binding, direct: boolean): number =>
   via === 'slot' ? R_X86_64.gotpcrel : via === 'stub' || direct ? R_X86_64.plt32 : R_X86_64.pc32;
 
+const LEA = 0x8d;
+const MOV = 0x8b;
+const REX_W = 0x48;
+
+/** lea FIELD(%rip),%reg with all 64 bits. */
+const isLea = ({ opcode, fieldAt, kind }: Instruction, bytes: Uint8Array, field: number): boolean =>
+  opcode === LEA && !isBranch(kind) && fieldAt >= 3 && (bytes[field - 3]! & 0xf8) === REX_W;
+
 function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCode, fn: CodeFunction): void {
   const { section, offset: base } = home;
   builder.inPatch(fn.name, section, base);
   const { bytes } = builder.sections[section]!;
+  const { image } = binder.plan.context.after;
   for (const instruction of instructionsOf(fn)) {
     for (const field of absoluteFields(binder.plan.context.after, fn, instruction)) {
       const to = bindAbsolute(binder, fn, field, `${fn.name}+0x${instruction.offset.toString(16)}`);
@@ -101,8 +111,11 @@ function relocateFunction(binder: Binder, builder: PatchBuilder, home: PlacedCod
         );
       continue;
     }
-    const to = binder.bind(reference, { at, direct, fn });
+    const lea = isCopied(image, address) && isLea(instruction, bytes, field);
+    const to = binder.bind(reference, { at, direct, fn, ...(lea && { takes: 'lea' }) });
     if (to === null) continue;
+    // too far away: its address is loaded from a slot instead, which is the same instruction but for the opcode
+    if (lea && to.via === 'slot') bytes[field - 2] = MOV;
     bytes.fill(0, field, field + 4);
     builder.relocate(section, field, typeFor(to, direct), to, fieldAt - length);
   }
