@@ -8,7 +8,10 @@ import { median } from '../corpus/table.js';
 import type { ServersData } from '../servers.js';
 import { type Latencies, type ServerRun, type ServerWay, serverWays } from './case.js';
 
-const head = ['server', 'loop', 'way', 'times', 'throughput', 'p50', 'p99', 'p99.9', 'longest', 'p99.9, all windows'];
+const head = [
+  ...['server', 'loop', 'way', 'times', 'throughput', 'p50', 'p99', 'p99.9', 'by the twin’s', 'longest'],
+  'p99.9, all windows',
+];
 
 export const wayName: Readonly<Record<ServerWay, string>> = {
   elsewhere: '(its twin is patched)',
@@ -17,30 +20,42 @@ export const wayName: Readonly<Record<ServerWay, string>> = {
   barrier: 'barrier',
 };
 
-const text = (runs: readonly ServerRun[], of: (latencies: Latencies) => number): string => {
-  const quotients = runs.map(({ quiet, patched }) => of(patched) / of(quiet)).sort((a, b) => a - b);
-  if (quotients.length === 0) return '';
-  const at = (share: number) => figure(quotients[Math.floor(share * (quotients.length - 1))]!);
-  return `${figure(median(quotients))} (${at(0.25)} – ${at(0.75)})`;
-};
+const quotients = (runs: readonly ServerRun[], of: (latencies: Latencies) => number): number[] =>
+  runs.map(({ quiet, patched }) => of(patched) / of(quiet));
+
+/** The median, and the quartiles. */
+function text(values: readonly number[]): string {
+  if (values.length === 0) return '';
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => figure(sorted[Math.floor(share * (sorted.length - 1))]!);
+  return `${figure(median(sorted))} (${at(0.25)} – ${at(0.75)})`;
+}
+
+const p999 = ({ p999 }: Latencies): number => p999;
 
 function rowsOf({ runs, distributions }: ServersData): string[][] {
   const rows: string[][] = [];
   for (const program of new Set(runs.map((run) => run.program)))
     for (const loop of ['closed', 'open'] as const)
       for (const way of serverWays) {
-        const these = runs.filter((run) => run.program === program && run.loop === loop && run.way === way);
+        const by = (wanted: ServerWay) =>
+          runs.filter((run) => run.program === program && run.loop === loop && run.way === wanted);
+        const these = by(way);
+        // those of one turn, a few seconds apart
+        const twins = quotients(by('elsewhere'), p999);
+        const byTwin = quotients(these, p999).map((value, turn) => value / twins[turn]!);
         const all = distributions.find((one) => one.program === program && one.loop === loop && one.way === way);
         rows.push([
           program,
           loop,
           wayName[way],
           String(these.length),
-          text(these, ({ perSecond }) => perSecond),
-          text(these, ({ p50 }) => p50),
-          text(these, ({ p99 }) => p99),
-          text(these, ({ p999 }) => p999),
-          text(these, ({ max }) => max),
+          text(quotients(these, ({ perSecond }) => perSecond)),
+          text(quotients(these, ({ p50 }) => p50)),
+          text(quotients(these, ({ p99 }) => p99)),
+          text(quotients(these, p999)),
+          way === 'elsewhere' ? '' : text(byTwin),
+          text(quotients(these, ({ max }) => max)),
           all ? figure(share(all.patched, 99.9) / share(all.quiet, 99.9)) : '',
         ]);
       }
@@ -69,7 +84,8 @@ export function serversMarkdown(data: ServersData, guest: 'kvm' | 'tcg' | null):
     '- *closed*: each connection asks again when it has been answered. *open*: requests are due at fixed times, at half the rate of the closed',
     '  loop; a latency counts from when the request was due, so that a server that stands still is charged with all that it kept waiting.',
     '- *(its twin is patched)*: the same server once more, of which nobody asks anything, is patched. driftpatch does the same work, which takes',
-    '  processor time from everybody on the machine, but the server is left alone. What lies above this row is what the change itself costs.',
+    '  processor time from everybody on the machine, but the server is left alone. *by the twin’s*: the quotient for p99.9 by that of this',
+    '  row in the same turn: what the change itself costs.',
     '- *barrier*: classic global quiescence. Every loop of events and every task of a thread pool gathers at points where nothing is under way,',
     '  and goes on. No code is changed meanwhile, and no work of driftpatch’s is in it: it is the least that such a barrier costs.',
     '- driftpatch is running already when a window begins: the start of Node, which an operator would see once, is not in it.',
