@@ -29,17 +29,14 @@ export class WindowLengths {
     return this.found.get(what) ?? this.least;
   }
 
-  /**
-   * Does `what` until it has taken no longer than its window, which is longer each time; or until it `stays`, and cannot be done
-   * again. Gives what was done last.
-   */
-  async fitting<Done extends { readonly tookMs: number; readonly stays?: boolean }>(
+  /** Does `what` until it has taken no longer than its window, which is longer each time. Gives what was done last. */
+  async fitting<Done extends { readonly tookMs: number }>(
     what: string,
     attempt: (windowMs: number) => Promise<Done>,
   ): Promise<Done> {
     for (let left = attempts; left > 0; left--) {
       const done = await attempt(this.of(what));
-      if (done.stays || done.tookMs <= this.of(what)) return done;
+      if (done.tookMs <= this.of(what)) return done;
       this.found.set(what, done.tookMs * 1.5);
     }
     throw new Error(
