@@ -43,7 +43,8 @@ function rowsOf({ runs, distributions }: ServersData): string[][] {
         const these = by(way);
         // those of one turn, a few seconds apart
         const twins = quotients(by('elsewhere'), p999);
-        const byTwin = quotients(these, p999).map((value, turn) => value / twins[turn]!);
+        const byTwin = quotients(these, p999).flatMap((value, turn) => (turn in twins ? [value / twins[turn]!] : []));
+        if (these.length === 0) continue;
         const all = distributions.find((one) => one.program === program && one.loop === loop && one.way === way);
         rows.push([
           program,
