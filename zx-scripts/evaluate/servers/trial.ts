@@ -24,7 +24,7 @@ import { subjectNamed } from '../../servers/subjects.js';
 import { processesWith } from '../entries.js';
 import { type Latencies, type ServerCase, type ServerEvent, type ServerWay, serverWays } from './case.js';
 import { shares } from './table.js';
-import { startTwin } from './twin.js';
+import { startTwin, type Twin } from './twin.js';
 
 const patchSeconds = 60;
 const warmMs = 3000;
@@ -34,11 +34,12 @@ export async function runServer(job: ServerCase, tell: (event: ServerEvent) => v
   const scratch = { server: scratchFolder(job), twin: scratchFolder(job) };
   const subject = subjectNamed(job.program);
   const server = await subject.start({ folder: job.folder, host: job.host, scratch: scratch.server });
-  const pids = processesWith(join(job.folder, subject.object));
-  const twin = await startTwin(job, scratch.twin);
-  const patch = readFileSync(job.patch);
-  const targets: Targets = { server: { pids, patch }, twin: { pids: twin.pids, patch } };
+  let twin: Twin | null = null;
   try {
+    const pids = processesWith(join(job.folder, subject.object));
+    twin = await startTwin(job, scratch.twin);
+    const patch = readFileSync(job.patch);
+    const targets: Targets = { server: { pids, patch }, twin: { pids: twin.pids, patch } };
     let perSecond = 0;
     for (const loop of ['closed', 'open'] as const) {
       const words = { server: job.program, port: server.port, connections: subject.connections };
@@ -59,7 +60,7 @@ export async function runServer(job: ServerCase, tell: (event: ServerEvent) => v
       tell({ kind: 'end', program: job.program, loop, totals, problems });
     }
   } finally {
-    await twin.stop();
+    await twin?.stop();
     await server.stop();
     for (const folder of Object.values(scratch)) rmSync(folder, { recursive: true, force: true });
   }
