@@ -31,6 +31,7 @@ const rows: readonly Row[] = [
   { part: 'signal', program: 'inside', name: 'in signal handlers, on either stack' },
   { part: 'confirm', program: 'meanwhile', name: 'a signal while the stack is searched' },
   { part: 'unmap', program: 'text', name: 'munmap, then a new mapping (file)' },
+  { part: 'again', program: 'moments', name: 'blocked in a guard, and outside for a moment' },
 ];
 
 const { DRIFTPATCH_BZIMAGE: kernel, DRIFTPATCH_IMAGE: image } = process.env;

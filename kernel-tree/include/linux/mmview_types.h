@@ -40,6 +40,7 @@ struct mmview_task {
 	struct mmview_root *target;
 	unsigned int invalidating;	/* nesting of mmu notifier ranges */
 	unsigned int invalidations;	/* outermost ranges that have ended */
+	u32 looks;			/* at itself, since it was last asked */
 	/* why the last safety check said no: MMVIEW_WHY_*, for people */
 	u32 why;
 	u32 guard;

@@ -25,6 +25,7 @@ static const char *const part_names[MMVIEW_PARTS] = {
 	[MMVIEW_PART_SIGNAL]	= "signal",
 	[MMVIEW_PART_CONFIRM]	= "confirm",
 	[MMVIEW_PART_UNMAP]	= "unmap",
+	[MMVIEW_PART_AGAIN]	= "again",
 };
 
 /* ------------------------------------------------------------------------

@@ -175,6 +175,7 @@ enum mmview_part {
 	MMVIEW_PART_SIGNAL,	/* signal stacks are recognised */
 	MMVIEW_PART_CONFIRM,	/* a blocked thread has not run meanwhile */
 	MMVIEW_PART_UNMAP,	/* overrides go when their page is unmapped */
+	MMVIEW_PART_AGAIN,	/* a thread that is not safe looks again soon */
 	MMVIEW_PARTS
 };
 

@@ -8,6 +8,8 @@
  *					(TIF_NOTIFY_RESUME brings it there soon);
  *	a thread that is not safe now	is looked at again by a work item, a
  *					few milliseconds later, and so on;
+ *					whenever that makes it look at itself,
+ *					it does so some times more, soon after;
  *	a thread of a cooperative	moves itself, by a system call where it
  *	transition			knows that it is safe, and not otherwise.
  *
@@ -19,7 +21,9 @@
  * rather than blocked is left to move itself: it may have been interrupted
  * halfway through a signal's delivery, when its registers mean little.
  */
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
+#include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/resume_user_mode.h>
 #include <linux/sched/mm.h>
@@ -32,6 +36,9 @@
 /* Between rounds: 4 ms at first, then longer for those that do not leave. */
 #define RETRY_MIN	max(HZ / 250, 1)
 #define RETRY_MAX	(HZ / 10)
+/* Between a running thread's own looks: 20 us, 40 us, ... 2.56 ms. */
+#define AGAIN_US	20UL
+#define AGAIN_LOOKS	8
 
 /* ------------------------------------------------------------------------
  * A blocked thread, in place
@@ -165,7 +172,54 @@ static int move_blocked(struct mmview *view, struct task_struct *task)
 
 /* ------------------------------------------------------------------------
  * A running thread, by itself
+ *
+ * Many a thread sits in a guard nearly all the time, blocked, and leaves it for
+ * a moment when it wakes up. It is not safe on its way from the system call to
+ * user mode, and the next round of the work item comes when it is back. So a
+ * timer of its CPU makes it look again, soon and then later, AGAIN_LOOKS times.
  */
+
+static DEFINE_PER_CPU(struct hrtimer, again_timer);
+
+static enum hrtimer_restart look_again(struct hrtimer *timer)
+{
+	if (current->mmview.target)
+		set_notify_resume(current);
+	return HRTIMER_NORESTART;
+}
+
+static void again_soon(void)
+{
+	u32 looks = READ_ONCE(current->mmview.looks);
+	struct hrtimer *timer;
+	ktime_t time;
+
+	if (looks >= AGAIN_LOOKS || mmview_without(MMVIEW_PART_AGAIN))
+		return;
+	/* Who asks meanwhile may be overlooked, until he asks again. */
+	WRITE_ONCE(current->mmview.looks, looks + 1);
+	time = ns_to_ktime((AGAIN_US << looks) * NSEC_PER_USEC);
+	timer = get_cpu_ptr(&again_timer);
+	/* Another thread that is on its way may have set it, to come sooner. */
+	if (!hrtimer_is_queued(timer) || hrtimer_get_remaining(timer) > time)
+		hrtimer_start(timer, time, HRTIMER_MODE_REL_PINNED_HARD);
+	put_cpu_ptr(&again_timer);
+}
+
+static int __init again_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct hrtimer *timer = per_cpu_ptr(&again_timer, cpu);
+
+		hrtimer_init(timer, CLOCK_MONOTONIC,
+			     HRTIMER_MODE_REL_PINNED_HARD);
+		timer->function = look_again;
+	}
+	return 0;
+}
+core_initcall(again_init);
 
 void __mmview_resume(struct pt_regs *regs)
 {
@@ -185,6 +239,7 @@ void __mmview_resume(struct pt_regs *regs)
 	mmview_check_self(view, regs, &verdict);
 	if (verdict.why != MMVIEW_WHY_NONE) {
 		note_verdict(current, &verdict);
+		again_soon();
 		goto put;
 	}
 
@@ -218,6 +273,7 @@ static int ask(struct mmview *view, struct task_struct *task)
 		WRITE_ONCE(task->mmview.why, MMVIEW_WHY_RUNNING);
 		WRITE_ONCE(task->mmview.target, &mmview_get(view)->root);
 	}
+	WRITE_ONCE(task->mmview.looks, 0);
 	set_notify_resume(task);
 unlock:
 	task_unlock(task);
