@@ -21,6 +21,8 @@ static const unsigned char call_bytes[] = {	/* void call(void (*fn)(void)) */
 	0xc3,
 };
 
+typedef void (*call_fn)(void (*fn)(void));
+
 #define CALL(t)		((t)->code + PAGE)
 
 #define THREADS		16
@@ -49,7 +51,7 @@ static void *in_and_out(void *arg)
 {
 	struct target *t = whole;
 	struct member *m = arg;
-	void (*call)(void (*fn)(void)) = (void (*)(void (*)(void)))(uintptr_t)CALL(t);
+	call_fn call = (call_fn)(uintptr_t)CALL(t);
 	long long until;
 
 	target_enter(m);
