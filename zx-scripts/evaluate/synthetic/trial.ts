@@ -22,28 +22,31 @@ export async function runCase(
   onRun: (run: SyntheticRun) => void,
 ): Promise<void> {
   const target = await ThreadsProgram.start(program, job);
-  const twin = await ThreadsProgram.start(program, {
-    ...job,
-    threads: 2,
-    kinds: 'sleep',
-    hold: 0,
-    memory: 0,
-    mappings: 0,
-  });
   try {
-    await sleep(job.windowMs);
-    const lengths = new WindowLengths(job.windowMs);
-    for (let repetition = 0; repetition < job.repetitions; repetition++)
-      for (let turn = 0; turn < job.ways.length; turn++) {
-        const way = job.ways[(turn + repetition) % job.ways.length]!;
-        const stage = { job, patch, target, twin };
-        const { run } = await lengths.fitting(way, (ms) => runWay(way, stage, ms));
-        onRun(run);
-      }
+    const twin = await ThreadsProgram.start(program, { ...job, ...twinKnobs });
+    try {
+      await runTurns({ job, patch, target, twin }, onRun);
+    } finally {
+      await twin.stop();
+    }
   } finally {
     await target.stop();
-    await twin.stop();
   }
+}
+
+const twinKnobs = { threads: 2, kinds: 'sleep', hold: 0, memory: 0, mappings: 0 } as const;
+
+/** Each way in each turn, another one first each time. */
+async function runTurns(stage: Stage, onRun: (run: SyntheticRun) => void): Promise<void> {
+  const { job } = stage;
+  await sleep(job.windowMs);
+  const lengths = new WindowLengths(job.windowMs);
+  for (let repetition = 0; repetition < job.repetitions; repetition++)
+    for (let turn = 0; turn < job.ways.length; turn++) {
+      const way = job.ways[(turn + repetition) % job.ways.length]!;
+      const { run } = await lengths.fitting(way, (ms) => runWay(way, stage, ms));
+      onRun(run);
+    }
 }
 
 interface Stage {
