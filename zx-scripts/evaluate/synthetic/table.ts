@@ -119,9 +119,9 @@ export function syntheticMarkdown(data: SyntheticData, guest: 'kvm' | 'tcg' | nu
     '- *operation after*: processor time for a round of a thread that runs all the time, in the window after the change by the one before:',
     '  what the change costs for good. *memory after*: what is the process’s alone, page tables included, by the same.',
     '- **Where wait-free does not help:** a program of one thread, which has nobody to wait for; and a thread that never leaves the changed',
-    '  function, which keeps a wait-free transition pending (the others have the change), and makes `--mode stop` give up. One that is blocked',
-    '  in the function nearly all the time is as good as one that never leaves: it has to be seen outside, and in the end it is looked at ten',
-    '  times a second. A barrier that it comes to by itself has it at once.',
+    '  function, which keeps a wait-free transition pending (the others have the change), and makes `--mode stop` give up. One that is in the',
+    '  function nearly all the time has to be seen outside: `--mode stop` gives up on it as well, a wait-free transition waits until it has',
+    '  left and then looks some times within milliseconds. A barrier that it comes to by itself has it at once.',
     `- The guest ran under ${guest === 'kvm' ? 'KVM' : 'TCG, an emulator'}: nothing absolute is claimed.`,
     '',
   ].join('\n');
