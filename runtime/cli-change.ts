@@ -88,7 +88,7 @@ async function runOne(action: Action, pid: number, { flags, report, signal }: Gi
   const result = await action.one({ pid, timeout, consistency, mode, onEvent: report.event, signal });
   report.end();
   if (flags.json) printJson({ ...result, refusals: [] });
-  else printLines(resultLines(result));
+  else printLines(resultLines(result, consistency));
   if (result.state !== 'pending') return;
   if (flags.json) for (const thread of result.pending) process.stderr.write(`${threadLine(thread)}\n`);
   process.exitCode = STATUS.pending;
@@ -100,7 +100,7 @@ async function runMany(action: Action, selection: Selection, { flags, report, si
   const result = await action.many(selection, { timeout, consistency, mode, onFound, onEvent: eventOf, signal });
   report.end();
   if (flags.json) printJson(result);
-  else printLines(manyLines(result));
+  else printLines(manyLines(result, consistency));
   const has = (state: string) => result.processes.some((one) => one.state === state);
   if (has('refused')) process.exitCode = STATUS.refused;
   else if (has('pending') || result.unsettled) process.exitCode = STATUS.pending;

@@ -5,13 +5,15 @@
 import { counted } from './errors.js';
 import type { JobResult } from './job.js';
 import type { ManyResult } from './many.js';
+import type { Consistency } from './record.js';
 import type { CarriedPatch, Status } from './status.js';
 import { threadLine } from './thread-line.js';
 
 /** One process's result; of the state of a single one, or of one among many. */
 type Changed = JobResult & { readonly state: 'applied' | 'reverted' | 'pending' };
 
-export function resultLines(result: Changed): string[] {
+/** `consistency` is what was asked for. */
+export function resultLines(result: Changed, consistency: Consistency): string[] {
   const { pid, patch, threads, timing } = result;
   if (result.already)
     return [
@@ -29,14 +31,19 @@ export function resultLines(result: Changed): string[] {
     `process ${pid}: ${patch} is under way, ${threads.migrated} of ${threads.total} threads have migrated; still to go:`,
     ...result.pending.map((thread) => `  ${threadLine(thread)}`),
     `the process is consistent; the transition goes on by itself; the same command waits for it again`,
+    ...(consistency === 'strict' && result.pending.some(({ why }) => why === 'stack' || why === 'pc')
+      ? [
+          `if one does not leave that function: with --consistency entry it ends the call in the old code, and has the new code from its next call on`,
+        ]
+      : []),
   ];
 }
 
-export function manyLines({ patch, processes, hidden, unsettled }: ManyResult): string[] {
+export function manyLines({ patch, processes, hidden, unsettled }: ManyResult, consistency: Consistency): string[] {
   const lines = processes.flatMap((one) => {
     if (one.state === 'refused') return one.refusals.map(({ message }) => `refused: ${message}`);
     if (one.state === 'gone') return [`process ${one.pid} (${one.name}) has ended, or runs another program now`];
-    return resultLines({ ...one, state: one.state });
+    return resultLines({ ...one, state: one.state }, consistency);
   });
   const counts = ['applied', 'reverted', 'pending', 'refused', 'gone'].flatMap((state) => {
     const count = processes.filter((one) => one.state === state).length;
