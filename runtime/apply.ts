@@ -26,7 +26,7 @@ import {
   transition,
 } from './job.js';
 import { parsePatch } from './patch.js';
-import type { LoadedObject } from './proc/object.js';
+import { isStillLoaded, type LoadedObject } from './proc/object.js';
 import type { PatchRecord } from './record.js';
 import { resolve } from './resolve.js';
 import { checkSuspended } from './safe-points.js';
@@ -83,8 +83,8 @@ async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<Apply
         way.guard(change.guards);
       });
       job.step('write', `wrote the new code and ${counted(record.functions.length, 'detour')} to it`);
-      const unchanged = identify(process, process.maps(), patch.target).target.start === target.start;
-      if (!unchanged) throw new RuntimeError('PROCESS_CHANGED', { pid: process.pid, what: 'the target object moved' });
+      if (!isStillLoaded(process, process.maps(), target))
+        throw new RuntimeError('PROCESS_CHANGED', { pid: process.pid, what: 'the target object moved' });
       process.checkAlive();
       carried.close();
       return await transition(job, way, record, 'applied');

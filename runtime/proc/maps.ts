@@ -40,11 +40,11 @@ function parseLine(line: string): Mapping | null {
   if (!match) throw new Error(`/proc maps: cannot parse "${line}"`);
   const [, start, end, r, w, x, p, offset, device, inode, name = ''] = match as unknown as string[];
   // The vsyscall page lies in the kernel's half, beyond what an address can be.
-  if (BigInt(`0x${start}`) >= 1n << 63n) return null;
+  if (start!.length === 16) return null;
   const deleted = inode !== '0' && name.endsWith(DELETED);
   return {
-    start: runAddress(BigInt(`0x${start}`)),
-    end: runAddress(BigInt(`0x${end}`)),
+    start: runAddress(Number.parseInt(start!, 16)),
+    end: runAddress(Number.parseInt(end!, 16)),
     read: r === 'r',
     write: w === 'w',
     execute: x === 'x',

@@ -72,6 +72,15 @@ export function foreignCode(process: Process, maps: readonly Mapping[]): string 
   return found ? printable(found.path) : null;
 }
 
+/** Whether `object` is loaded where it was when it was found. */
+export function isStillLoaded(process: Process, maps: readonly Mapping[], object: LoadedObject): boolean {
+  const isFirst = ({ start, offset, inode }: Mapping) =>
+    offset === 0 && inode !== '0' && start >= object.start && start < object.end;
+  const first = maps.find(isFirst);
+  const now = first ? readObject(process, maps, first) : null;
+  return now !== null && now.buildId === object.buildId && now.bias === object.bias;
+}
+
 interface Segment {
   readonly type: number;
   readonly flags: number;
@@ -81,7 +90,8 @@ interface Segment {
 }
 
 function readObject(process: Process, maps: readonly Mapping[], first: Mapping): LoadedObject | null {
-  const segments = readSegments(process, first.start);
+  const read = readerOf(process, first);
+  const segments = readSegments(read, first.start);
   const loads = segments.filter(({ type }) => type === PT_LOAD);
   const head = loads.find(({ offset }) => offset < PAGE);
   if (!head) return null;
@@ -90,7 +100,7 @@ function readObject(process: Process, maps: readonly Mapping[], first: Mapping):
   if (bias < 0 || code.length === 0 || !code.every((segment) => isMappedCode(maps, first, bias, segment))) return null;
   const start = Math.min(...loads.map(({ address }) => address)) + bias;
   const end = Math.max(...loads.map(({ address, size }) => address + size)) + bias;
-  const notes = readNotes(process, segments, bias);
+  const notes = readNotes(read, segments, bias);
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
   return {
     path: printable(first.path),
@@ -105,23 +115,35 @@ function readObject(process: Process, maps: readonly Mapping[], first: Mapping):
   };
 }
 
+type Read = Process['read'];
+
+/** Headers and notes are mostly in the first page: it is read once. */
+function readerOf(process: Process, { start }: Mapping): Read {
+  const page = process.read(start, PAGE);
+  return (address, length) => {
+    const at = address - start;
+    const here = page !== null && at >= 0 && at + length <= PAGE;
+    return here ? page.subarray(at, at + length) : process.read(address, length);
+  };
+}
+
 function isMappedCode(maps: readonly Mapping[], first: Mapping, bias: number, segment: Segment): boolean {
   const mapping = mappingAt(maps, segment.address + bias);
   return mapping?.execute === true && mapping.inode === first.inode && mapping.device === first.device;
 }
 
 /** Program headers of the ELF header at `address`; none if there is no 64-bit x86 ELF. */
-function readSegments(process: Process, address: number): Segment[] {
-  const header = process.read(address, 64);
+function readSegments(read: Read, address: number): Segment[] {
+  const header = read(address, 64);
   if (header === null) return [];
   if (header.readUInt32BE(0) !== ELF_MAGIC || header[4] !== ELF_CLASS_64 || header[5] !== 1) return [];
   const count = header.readUInt16LE(56);
   if (header.readUInt16LE(18) !== EM_X86_64 || header.readUInt16LE(54) !== 56 || count > MAX_HEADERS) return [];
-  const table = process.read(address + Number(header.readBigUInt64LE(32)), count * 56);
+  const table = read(address + wordAt(header, 32), count * 56);
   if (!table) return [];
   const segments: Segment[] = [];
   for (let at = 0; at < table.length; at += 56) {
-    const [offset, link, size] = [8, 16, 40].map((field) => Number(table.readBigUInt64LE(at + field)));
+    const [offset, link, size] = [8, 16, 40].map((field) => wordAt(table, at + field));
     if (![offset!, link!, size!, link! + size!].every((value) => value < USER_SPACE_END)) return [];
     segments.push({
       type: table.readUInt32LE(at),
@@ -134,16 +156,15 @@ function readSegments(process: Process, address: number): Segment[] {
   return segments;
 }
 
+/** Eight bytes as a number: rounded if it is none that an address can have. */
+const wordAt = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+
 /** All notes of all segments, with the run-time addresses of their descriptions. */
-function readNotes(
-  process: Process,
-  segments: readonly Segment[],
-  bias: number,
-): (Note & { readonly address: number })[] {
+function readNotes(read: Read, segments: readonly Segment[], bias: number): (Note & { readonly address: number })[] {
   return segments
     .filter(({ type, size }) => type === PT_NOTE && size <= MAX_NOTES)
     .flatMap(({ address, size }) =>
-      parseNotes(process.read(address + bias, size) ?? Buffer.alloc(0)).map((note) => ({
+      parseNotes(read(address + bias, size) ?? Buffer.alloc(0)).map((note) => ({
         ...note,
         address: address + bias + note.at,
       })),

@@ -24,7 +24,7 @@ import {
 import { checkEntries } from '../../runtime/detour.js';
 import { identify } from '../../runtime/identify.js';
 import { parseNotes } from '../../runtime/proc/notes.js';
-import { findBuildId, loadedObjects } from '../../runtime/proc/object.js';
+import { findBuildId, isStillLoaded, loadedObjects } from '../../runtime/proc/object.js';
 import { Process } from '../../runtime/proc/process.js';
 import { Layered } from '../../runtime/records.js';
 import { resolve } from '../../runtime/resolve.js';
@@ -82,6 +82,19 @@ for (const file of [pie, fixed])
       assert.ok(objects.some(({ name }) => name.startsWith('libc.so')));
     });
   });
+
+test('an object that is looked for again is there, or elsewhere, or another one, or gone', async () => {
+  const { pid } = await workshop.run(pie);
+  await looking(pid, (process) => {
+    const maps = process.maps();
+    const { target, objects } = identify(process, maps, targetOf(pie));
+    for (const object of objects) assert.ok(isStillLoaded(process, maps, object), object.path);
+    assert.not.ok(isStillLoaded(process, maps, { ...target, bias: target.bias + 4096 }));
+    assert.not.ok(isStillLoaded(process, maps, { ...target, buildId: '00' }));
+    const without = maps.filter(({ start }) => start < target.start || start >= target.end);
+    assert.not.ok(isStillLoaded(process, without, target));
+  });
+});
 
 test('a file that was replaced on disk is still recognised by what runs', async () => {
   const file = workshop.compile('upgraded', SOURCE);
