@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// One server in the guest, in a closed loop and in an open one. The ways take turns; before each application stands a window in which
-// nothing happens, equally long: an application that takes longer does not count, and is made again with longer windows. After it the
-// patch is taken back the same way, outside of what is measured. The server has the barrier compiled in, so that all ways meet the
-// same process.
+// One server in the guest, in a closed loop and in an open one. The ways take turns, once before it counts, so that what is compiled
+// while it runs has been; before each application stands a window in which nothing happens, equally long. All ways have windows of one
+// length: an application that takes longer does not count, and is made again with longer ones, as all are from then on. After it the
+// patch is taken back the same way, outside of what is measured. The server has the barrier compiled in, so that all ways meet the same
+// process.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -96,11 +97,15 @@ async function runLoop(
     serverWays.map((way) => [way, { quiet: [], patched: [] }]),
   );
   const lengths = new WindowLengths(windowMs);
+  const fitting = (way: ServerWay) => {
+    const target = way === 'elsewhere' ? targets.twin : targets.server;
+    return lengths.fitting(`${program}, ${loop} loop`, (ms) => applied(way, target, ms));
+  };
+  for (const way of serverWays) await fitting(way);
   for (let repetition = 0; repetition < job.repetitions; repetition++)
     for (let turn = 0; turn < serverWays.length; turn++) {
       const way = serverWays[(turn + repetition) % serverWays.length]!;
-      const target = way === 'elsewhere' ? targets.twin : targets.server;
-      const { quiet, patched, transition, tookMs } = await lengths.fitting(way, (ms) => applied(way, target, ms));
+      const { quiet, patched, transition, tookMs } = await fitting(way);
       const both = await Promise.all([quiet, patched].map((window) => load.samples({ ...window, which: 'touching' })));
       const [before, during] = both as [Sample[], Sample[]];
       tell({
