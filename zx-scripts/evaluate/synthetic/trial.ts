@@ -13,7 +13,10 @@ import { type Account, type PhaseSum, ThreadsProgram } from './program.js';
 const phases = { idle: 0, before: 1, during: 2, after: 3 } as const;
 const patchSeconds = 30;
 const settleMs = 5000;
-/** With so many threads driftpatch, one among all that want a processor, would take minutes for what it does in any of the ways. */
+/**
+ * With so many threads driftpatch, one among all that want a processor, would take minutes for what it does in any of the ways; and
+ * so would the programs' main threads, which only report.
+ */
 const crowd = 256;
 /** What a thread that never leaves the patched function is waited for. */
 const holdSeconds = 5;
@@ -27,7 +30,8 @@ export async function runCase(
   const target = await ThreadsProgram.start(program, job);
   try {
     const twin = await ThreadsProgram.start(program, { ...job, ...twinKnobs });
-    if (job.threads >= crowd) setPriority(constants.priority.PRIORITY_HIGHEST);
+    if (job.threads >= crowd)
+      for (const pid of [target.pid, twin.pid, process.pid]) setPriority(pid, constants.priority.PRIORITY_HIGHEST);
     try {
       await runTurns({ job, patch, target, twin }, onRun);
     } finally {
