@@ -3,6 +3,7 @@
 // taken back, outside of what is measured. The three windows of a run are equally long, unless the change itself takes longer, or a
 // thread that runs all the time has not come to a round: it could not say what one costs it there.
 
+import { readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, RuntimeError, revert } from '../../../runtime/index.js';
@@ -30,8 +31,7 @@ export async function runCase(
   const target = await ThreadsProgram.start(program, job);
   try {
     const twin = await ThreadsProgram.start(program, { ...job, ...twinKnobs });
-    if (job.threads >= crowd)
-      for (const pid of [target.pid, twin.pid, process.pid]) setPriority(pid, constants.priority.PRIORITY_HIGHEST);
+    if (job.threads >= crowd) hurry(target, twin);
     try {
       await runTurns({ job, patch, target, twin }, onRun);
     } finally {
@@ -40,6 +40,12 @@ export async function runCase(
   } finally {
     await target.stop();
   }
+}
+
+/** The programs' main threads, and all of this process's: it waits for those that collect garbage. */
+function hurry(...programs: readonly ThreadsProgram[]): void {
+  const own = readdirSync('/proc/self/task').map(Number);
+  for (const id of [...programs.map(({ pid }) => pid), ...own]) setPriority(id, constants.priority.PRIORITY_HIGHEST);
 }
 
 const twinKnobs = { threads: 2, kinds: 'sleep', hold: 0, memory: 0, mappings: 0 } as const;
