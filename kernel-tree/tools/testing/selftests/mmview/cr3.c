@@ -16,16 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mmview_util.h"
+#include "trace.h"
 
 #define KSFT_SKIP	4
 #define TURNS		300
 #define ENOUGH		100		/* direct switches */
-#define TRACING		"/sys/kernel/tracing"
 
 struct player {
 	struct game *game;
@@ -37,7 +35,7 @@ struct player {
 struct game {
 	struct player player[2];
 	pthread_barrier_t begin;
-	char instance[64];
+	struct trace trace;
 	int switches, loads;
 };
 
@@ -45,34 +43,19 @@ struct game {
  * The trace
  */
 
-static bool have_tracefs(void)
+static bool have_trace(void)
 {
-	if (access(TRACING "/events/tlb/tlb_flush/enable", W_OK))
-		mount("tracefs", TRACING, "tracefs", 0, NULL);
-	return !access(TRACING "/events/tlb/tlb_flush/enable", W_OK);
+	return trace_has("tlb/tlb_flush") && trace_has("sched/sched_switch");
 }
 
-static void set(struct game *g, const char *name, const char *value)
+static struct trace begin_trace(void)
 {
-	char path[160];
-	int fd;
+	struct trace trace = trace_begin("2048");
 
-	snprintf(path, sizeof(path), "%s/%s", g->instance, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	CHECK_MSG(fd >= 0, "%s", path);
-	CHECK_MSG(write(fd, value, strlen(value)) > 0, "%s", path);
-	CHECK(!close(fd));
-}
-
-static void begin_trace(struct game *g)
-{
-	snprintf(g->instance, sizeof(g->instance), TRACING "/instances/mmview-%d", getpid());
-	CHECK(!mkdir(g->instance, 0700));
-	set(g, "tracing_on", "0");
-	set(g, "tracing_cpumask", "1");
-	set(g, "buffer_size_kb", "2048");
-	set(g, "events/sched/sched_switch/enable", "1");
-	set(g, "events/tlb/tlb_flush/enable", "1");
+	trace_set(&trace, "tracing_cpumask", "1");
+	trace_set(&trace, "events/sched/sched_switch/enable", "1");
+	trace_set(&trace, "events/tlb/tlb_flush/enable", "1");
+	return trace;
 }
 
 /* A number behind a word of a line. */
@@ -86,13 +69,10 @@ static long field(const char *line, const char *word)
 static void read_trace(struct game *g)
 {
 	pid_t a = g->player[0].tid, b = g->player[1].tid;
-	char path[160], line[512];
+	FILE *trace = trace_open(&g->trace);
+	char line[512];
 	bool ours = false;
-	FILE *trace;
 
-	snprintf(path, sizeof(path), "%s/trace", g->instance);
-	trace = fopen(path, "re");
-	CHECK(trace);
 	while (fgets(line, sizeof(line), trace)) {
 		if (strstr(line, ": sched_switch: ")) {
 			long from = field(line, " prev_pid="), to = field(line, " next_pid=");
@@ -105,12 +85,6 @@ static void read_trace(struct game *g)
 		}
 	}
 	CHECK(!fclose(trace));
-}
-
-static void end_trace(struct game *g)
-{
-	set(g, "events/enable", "0");
-	CHECK(!rmdir(g->instance));
 }
 
 /* ------------------------------------------------------------------------
@@ -132,7 +106,7 @@ static void *play(void *arg)
 		CHECK_EQ(sys_mmview_migrate(p->view, 0, 0), 1);
 	pthread_barrier_wait(&p->game->begin);
 	if (first)
-		set(p->game, "tracing_on", "1");
+		trace_set(&p->game->trace, "tracing_on", "1");
 	for (int i = 0; i < TURNS; i++) {
 		if (first)
 			CHECK_EQ(write(p->out, &token, 1), 1);
@@ -141,7 +115,7 @@ static void *play(void *arg)
 			CHECK_EQ(write(p->out, &token, 1), 1);
 	}
 	if (first)
-		set(p->game, "tracing_on", "0");
+		trace_set(&p->game->trace, "tracing_on", "0");
 	return NULL;
 }
 
@@ -152,7 +126,7 @@ static struct game play_game(int view_a, int view_b)
 	pthread_t thread[2];
 	int there[2], back[2];
 
-	begin_trace(&g);
+	g.trace = begin_trace();
 	pthread_barrier_init(&g.begin, NULL, 2);
 	CHECK(!pipe2(there, O_CLOEXEC) && !pipe2(back, O_CLOEXEC));
 	g.player[0].in = back[0];
@@ -166,7 +140,7 @@ static struct game play_game(int view_a, int view_b)
 	for (int i = 0; i < 2; i++)
 		CHECK(!pthread_join(thread[i], NULL));
 	read_trace(&g);
-	end_trace(&g);
+	trace_end(&g.trace);
 	printf("# %d direct switches, %d loads of CR3\n", g.switches, g.loads);
 	fflush(stdout);
 	CHECK_MSG(g.switches >= ENOUGH, "only %d of %d were direct", g.switches, 2 * TURNS);
@@ -192,7 +166,7 @@ static int view_with_override(void)
 
 static int two_threads_of_the_base(void)
 {
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	CHECK(few_loads(play_game(-1, -1)));
 	return 0;
@@ -200,7 +174,7 @@ static int two_threads_of_the_base(void)
 
 static int two_threads_of_the_base_beside_a_view(void)
 {
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	view_with_override();
 	CHECK(few_loads(play_game(-1, -1)));
@@ -211,7 +185,7 @@ static int two_threads_of_one_view(void)
 {
 	int view = view_with_override();
 
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	CHECK(few_loads(play_game(view, view)));
 	return 0;
@@ -221,7 +195,7 @@ static int base_and_view(void)
 {
 	struct game g;
 
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	g = play_game(-1, view_with_override());
 	CHECK(g.loads <= g.switches + g.switches / 20 &&
@@ -233,7 +207,7 @@ static int two_views(void)
 {
 	struct game g;
 
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	g = play_game(view_with_override(), view_with_override());
 	CHECK(g.loads <= g.switches + g.switches / 20 &&
@@ -245,7 +219,7 @@ static int after_the_fold(void)
 {
 	int view = view_with_override();
 
-	if (!have_tracefs())
+	if (!have_trace())
 		return KSFT_SKIP;
 	EVENTUALLY(sys_mmview_migrate(view, getpid(), MMVIEW_MIGRATE_ALL) == 1);
 	CHECK(!ioctl(view, MMVIEW_IOC_FOLD));

@@ -13,6 +13,7 @@
 
 #include "mmview_kselftest.h"
 #include "remote.h"
+#include "trace.h"
 
 static const unsigned char call_bytes[] = {	/* void call(void (*fn)(void)) */
 	0x48, 0x83, 0xec, 0x08,			/* sub $8, %rsp */
@@ -80,6 +81,50 @@ static int run_threads(void *arg)
 	return 0;
 }
 
+/* ------------------------------------------------------------------------
+ * A thread that never leaves is not looked at all the time
+ */
+
+/* After the first of these rounds have time between them for more looks. */
+#define EARLY_MS	2000
+#define LATE_MS		2000
+#define LOOKS_EACH	8
+
+static void spin(void)
+{
+	while (!atomic_load(&whole->release))
+		;
+}
+
+static int spin_in_the_guard(void *arg)
+{
+	struct target *t = whole = arg;
+	struct member *m = &t->member[0];
+	call_fn call = (call_fn)(uintptr_t)CALL(t);
+
+	target_enter(m);
+	atomic_store(&m->inside, 1);
+	call(spin);
+	target_call_until_stop(t, m);
+	return 0;
+}
+
+static void read_looks(const struct trace *trace, long *looks, long *rounds)
+{
+	FILE *lines = trace_open(trace);
+	char line[512];
+
+	*looks = *rounds = 0;
+	while (fgets(line, sizeof(line), lines)) {
+		if (strstr(line, "function=look_again"))
+			(*looks)++;
+		if (strstr(line, "workqueue_execute_start") &&
+		    strstr(line, "mmview_transition_work"))
+			(*rounds)++;
+	}
+	CHECK(!fclose(lines));
+}
+
 static char *code_with_a_guard(void)
 {
 	char *code = code_map(CODE_ANON, 2);
@@ -113,10 +158,45 @@ static int outside_for_a_moment(void)
 	return 0;
 }
 
+static int looks_are_few(void)
+{
+	struct target *t;
+	struct trace trace;
+	long looks, rounds;
+
+	if (!trace_has("timer/hrtimer_expire_entry") ||
+	    !trace_has("workqueue/workqueue_execute_start"))
+		return case_skip("no trace of timers and work");
+	t = target_start(code_with_a_guard(), spin_in_the_guard, 0);
+	target_wait_inside(t, 1);
+	view_patch(t->view, t->code, NEW);
+	view_guard(t->view, CALL(t) + 1, sizeof(call_bytes) - 1, MMVIEW_GUARD_BODY);
+	trace = trace_begin("4096");
+	trace_set(&trace, "events/timer/hrtimer_expire_entry/enable", "1");
+	trace_set(&trace, "events/workqueue/workqueue_execute_start/enable", "1");
+	CHECK_EQ(sys_mmview_migrate(t->view, t->pid, MMVIEW_MIGRATE_ALL), 0);
+	sleep_ms(EARLY_MS);
+	trace_set(&trace, "tracing_on", "1");
+	sleep_ms(LATE_MS);
+	trace_set(&trace, "tracing_on", "0");
+	read_looks(&trace, &looks, &rounds);
+	trace_end(&trace);
+	CHECK(!view_thread(t->view, t->pid).migrated);
+	atomic_store(&t->release, 1);
+	EVENTUALLY(view_thread(t->view, t->pid).migrated);
+	target_end(t);
+	ksft_print_msg("%ld looks in %ld rounds\n", looks, rounds);
+	CHECK_MSG(rounds > 0 && looks > 0, "%ld looks in %ld rounds", looks, rounds);
+	/* The first ones may be of a round before. */
+	CHECK_MSG(looks <= LOOKS_EACH * (rounds + 1), "%ld looks in %ld rounds", looks, rounds);
+	return 0;
+}
+
 int main(void)
 {
 	static const struct mmview_case cases[] = {
 		{ "blocked in a guard, and outside for a moment", outside_for_a_moment },
+		{ "in a guard all the time: a few looks for each round", looks_are_few },
 	};
 
 	MMVIEW_MAIN(cases);
