@@ -31,10 +31,12 @@ export async function runCase(
   const target = await ThreadsProgram.start(program, job);
   try {
     const twin = await ThreadsProgram.start(program, { ...job, ...twinKnobs });
-    if (job.threads >= crowd) hurry(target, twin);
     try {
+      if (job.threads >= crowd) prioritize(constants.priority.PRIORITY_HIGHEST, target, twin);
       await runTurns({ job, patch, target, twin }, onRun);
     } finally {
+      // the next case's programs have the priority of who starts them
+      prioritize(constants.priority.PRIORITY_NORMAL);
       await twin.stop();
     }
   } finally {
@@ -43,9 +45,9 @@ export async function runCase(
 }
 
 /** The programs' main threads, and all of this process's: it waits for those that collect garbage. */
-function hurry(...programs: readonly ThreadsProgram[]): void {
+function prioritize(priority: number, ...programs: readonly ThreadsProgram[]): void {
   const own = readdirSync('/proc/self/task').map(Number);
-  for (const id of [...programs.map(({ pid }) => pid), ...own]) setPriority(id, constants.priority.PRIORITY_HIGHEST);
+  for (const id of [...programs.map(({ pid }) => pid), ...own]) setPriority(id, priority);
 }
 
 const twinKnobs = { threads: 2, kinds: 'sleep', hold: 0, memory: 0, mappings: 0 } as const;
