@@ -29,7 +29,7 @@ import { parsePatch } from './patch.js';
 import { isStillLoaded, type LoadedObject } from './proc/object.js';
 import type { PatchRecord } from './record.js';
 import { resolve } from './resolve.js';
-import { checkSuspended } from './safe-points.js';
+import { checkSuspended, safePointWords } from './safe-points.js';
 import { findUnwinders } from './unwind/unwinders.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
@@ -69,11 +69,12 @@ async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<Apply
 
     checkEntries(maps, target, patch.functions, carried.all());
     checkCumulative(patch, target, carried);
-    checkSuspended(process, found.objects, patch);
+    const words = safePointWords(process, found.objects);
+    checkSuspended(process, words, patch);
     const symbols = resolve(process, patch, found);
     const ours = carried.newest.records.flatMap(({ jumps }) => jumps);
     const unwinders = () => findUnwinders(carried.texts.newest, process, patch, found, ours);
-    const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
+    const way = job.clock.time('cloneUs', () => openWay(job.mode, process, words));
     return await closing(way, async () => {
       job.step('clone', OPENED[job.mode]);
       const record = install(job, way, { patch, patchHash, target, symbols, unwinders, carried, maps });

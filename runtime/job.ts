@@ -111,7 +111,7 @@ export async function transition<G extends 'applied' | 'reverted'>(
   goal: G,
 ): Promise<JobResult & { state: G | 'pending' }> {
   const { process, consistency, deadline, clock, emit } = job;
-  job.step('migrate', `${counted(process.threads().length, 'thread')} ${MOVING[job.mode]}`);
+  job.step('migrate', `${counted(process.tids().length, 'thread')} ${MOVING[job.mode]}`);
   // a signal that has come meanwhile is heard only between two turns of the event loop
   await new Promise(setImmediate);
   job.checkWanted();
@@ -156,7 +156,7 @@ function stateOf(process: Process, { arena }: PatchRecord): PatchState {
 export function already(job: Job, carried: Carried, patch: string, message: string): JobResult {
   const { running } = carried.texts;
   if (running?.state().complete) running.fold();
-  const total = job.process.threads().length;
+  const total = job.process.tids().length;
   job.step('done', message);
   return { ...outcome(job, patch), already: true, threads: { total, migrated: total }, pending: [] };
 }

@@ -32,8 +32,8 @@ export function safePointWords(
 }
 
 /** Throws if the program declares safe points and an old function begins with what may be suspended. */
-export function checkSuspended(process: Process, objects: readonly LoadedObject[], patch: Patch): void {
-  if (safePointWords(process, objects).length === 0) return;
+export function checkSuspended(process: Process, words: readonly RunAddress[], patch: Patch): void {
+  if (words.length === 0) return;
   for (const { name: symbol, old } of patch.functions)
     if (instructions(old.bytes).some((one) => isCall(one) && one.offset + one.length < old.bytes.length))
       throw new RuntimeError('CALL_AT_ENTRY', { symbol, pid: process.pid });

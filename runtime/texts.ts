@@ -38,7 +38,7 @@ export class Texts {
       this.window = this.running && View.clone(process.pidfd, process.pid);
       this.newest = textOf(this.running) ?? process.read.bind(process);
       this.base = textOf(this.window) ?? this.newest;
-      if (this.running) for (const { tid } of process.threads()) this.openOther(tid);
+      if (this.running) for (const tid of process.tids()) this.openOther(tid);
     } catch (error) {
       this.close();
       throw error;

@@ -104,7 +104,7 @@ function decodeFunction(value: unknown, at: string, sections: readonly PatchSect
   if (name === '') throw wrong(`${at}.name`, 'a name', name);
   return {
     name,
-    old: { address: linkAddress(address), size, room, detourOffset, bytes: Uint8Array.from(Buffer.from(hex, 'hex')) },
+    old: { address: linkAddress(address), size, room, detourOffset, bytes: new Uint8Array(Buffer.from(hex, 'hex')) },
     new: { section, offset, size: newSize },
     oldParts: list(fn.oldParts, `${at}.oldParts`, LIMITS.functions).map((entry, i) => {
       const part = fields(entry, `${at}.oldParts[${i}]`);
@@ -119,16 +119,16 @@ function decodeFunction(value: unknown, at: string, sections: readonly PatchSect
 function decodeOriginal(value: unknown, at: string): OriginalCode {
   const original = fields(value, at);
   const base64 = original.code;
-  const code = Uint8Array.from(Buffer.from(typeof base64 === 'string' ? base64 : '', 'base64'));
-  if (Buffer.from(code).toString('base64') !== base64) throw wrong(`${at}.code`, 'bytes in base 64', base64);
+  const decoded = Buffer.from(typeof base64 === 'string' ? base64 : '', 'base64');
+  if (decoded.toString('base64') !== base64) throw wrong(`${at}.code`, 'bytes in base 64', base64);
   return {
     name: text(original.name, `${at}.name`, LIMITS.name),
     address: linkAddress(number(original.address, `${at}.address`, 2 ** 47)),
-    code,
-    names: list(original.names, `${at}.names`, code.length).map((entry, i) => {
+    code: new Uint8Array(decoded),
+    names: list(original.names, `${at}.names`, decoded.length).map((entry, i) => {
       const [offset, name] = list(entry, `${at}.names[${i}]`, 2);
       return {
-        at: number(offset, `${at}.names[${i}]`, code.length - 1),
+        at: number(offset, `${at}.names[${i}]`, decoded.length - 1),
         name: text(name, `${at}.names[${i}]`, LIMITS.name),
       };
     }),

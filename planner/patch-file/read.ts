@@ -81,7 +81,7 @@ function decodeSection({ name, type, flags, align, size, bytes, link, info, entr
   if (align < 1) throw damaged(name, 'an alignment', `${align}`);
   if (name === '' || link + info + entrySize !== 0)
     throw damaged(name, 'a name, and zeros for link, info and entry size', 'others');
-  return { name, kind, align, size, bytes: Uint8Array.from(bytes) };
+  return { name, kind, align, size, bytes: new Uint8Array(bytes) };
 }
 
 function decodeSymbols(table: RawSection, strings: Uint8Array, sections: readonly PatchSection[]): PatchSymbol[] {

@@ -68,7 +68,10 @@ export class Process {
   }
 
   maps(): Mapping[] {
-    const maps = parseMaps(asked(this.pid, () => readFileSync(`${this.folder}/maps`, 'utf8')));
+    const shownIn = (folder: string) => asked(this.pid, () => readFileSync(`${folder}/maps`, 'utf8'));
+    // What is left of a main thread that has ended shows none, or fails.
+    const text = unlessGone(this.pid, () => shownIn(`/proc/${this.pid}`)) || shownIn(this.folder);
+    const maps = parseMaps(text);
     if (maps.length > 0) return maps;
     this.checkAlive();
     throw new RuntimeError('KERNEL_THREAD', { pid: this.pid, name: this.name });
@@ -112,9 +115,12 @@ export class Process {
     }
   }
 
+  tids(): number[] {
+    return asked(this.pid, () => readdirSync(`/proc/${this.pid}/task`)).map(Number);
+  }
+
   threads(): ThreadName[] {
-    const tids = asked(this.pid, () => readdirSync(`/proc/${this.pid}/task`)).map(Number);
-    return tids.map((tid) => ({ tid, name: this.threadName(tid) }));
+    return this.tids().map((tid) => ({ tid, name: this.threadName(tid) }));
   }
 
   /** A thread's name, '' once it has ended. */

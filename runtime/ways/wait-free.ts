@@ -18,22 +18,26 @@ import type { Near, Outcome, Terms, Way } from './way.js';
 export class WaitFree implements Way {
   private view: View;
   private readonly process: Process;
+  private readonly words: readonly RunAddress[];
   private readonly begun: boolean;
 
-  private constructor(view: View, process: Process, begun: boolean) {
+  private constructor(view: View, process: Process, words: readonly RunAddress[], begun: boolean) {
     this.view = view;
     this.process = process;
+    this.words = words;
     this.begun = begun;
   }
 
-  static open(process: Process): WaitFree {
-    return new WaitFree(View.clone(process.pidfd, process.pid), process, false);
+  /** `words`: where its safe points are. */
+  static open(process: Process, words: readonly RunAddress[]): WaitFree {
+    return new WaitFree(View.clone(process.pidfd, process.pid), process, words, false);
   }
 
   /** The transition that is under way or not yet folded; null if there is none. */
   static attach(process: Process): WaitFree | null {
+    const words = safePointWords(process);
     const view = View.attach(process.pidfd, process.pid);
-    return view && new WaitFree(view, process, true);
+    return view && new WaitFree(view, process, words, true);
   }
 
   map(near: Near, codeSize: number, dataSize: number): RunAddress {
@@ -50,9 +54,8 @@ export class WaitFree implements Way {
 
   /** One that a newer transition overtakes goes on as that one: it leads on from here. */
   async transition({ consistency, deadline, clock, emit, begun }: Terms): Promise<Outcome> {
-    const { process } = this;
+    const { process, words } = this;
     const started = performance.now();
-    const words = safePointWords(process);
     if (!this.begun) this.view.migrateAll(consistency, words.length > 0);
     else if (consistency === 'entry') this.loosen(words.length > 0);
     begun();

@@ -71,15 +71,15 @@ function patchOver(bytes: string): Patch {
 
 test('an old function whose first bytes hold a call that can be suspended is refused', async () => {
   const refused = await started('calls', ['-DPOINTS'], (process) => {
-    const objects = loadedObjects(process, process.maps());
+    const words = safePointWords(process);
     return ['53ffd09090', 'e8000000'.padEnd(10, '0'), '904889e5ff', '41ffd39090'].map((bytes) =>
-      code(() => checkSuspended(process, objects, patchOver(bytes))),
+      code(() => checkSuspended(process, words, patchOver(bytes))),
     );
   });
   // push; call *%rax: back at +3. call: back behind the bytes. a call that begins in them. call *%r11: back at +3
   assert.equal(refused, ['CALL_AT_ENTRY', null, null, 'CALL_AT_ENTRY']);
   const free = await started('free', [], (process) =>
-    code(() => checkSuspended(process, loadedObjects(process, process.maps()), patchOver('53ffd09090'))),
+    code(() => checkSuspended(process, safePointWords(process), patchOver('53ffd09090'))),
   );
   assert.is(free, null);
 });
