@@ -28,8 +28,9 @@ interface Marked {
 
 export class StartMap {
   readonly #sections: readonly Marked[];
-  /** The section that was marked last, and where the next one begins. */
-  #last: Marked | null = null;
+  /** Of the address that was looked for last: the section that begins at or before it, and where that and the next one begin. */
+  #near: Marked | undefined = undefined;
+  #from = Number.POSITIVE_INFINITY;
   #until = 0;
 
   /** `targets`: the sweep's map for this side; without it the functions are decoded once more. */
@@ -58,9 +59,8 @@ export class StartMap {
 
   /** The first start above `address`; the largest safe integer if there is none. */
   next(address: number): number {
-    const index = this.#indexAbove(address) - 1;
-    const section = this.#sections[index];
-    const following = this.#sections[index + 1]?.start ?? Number.MAX_SAFE_INTEGER;
+    const section = this.#startingBefore(address);
+    const following = this.#until;
     if (section === undefined || address >= section.end) return following;
     return Math.min(nextBit(section, address + 1), section.end, following);
   }
@@ -69,19 +69,20 @@ export class StartMap {
     return this.next(address - 1) === address;
   }
 
-  #indexAbove(address: number): number {
-    return firstWhere(this.#sections.length, (i) => this.#sections[i]!.start > address);
+  /** The last section that begins at or before `address`; who asks for one address mostly goes on in the same section. */
+  #startingBefore(address: number): Marked | undefined {
+    if (address < this.#from || address >= this.#until) {
+      const above = firstWhere(this.#sections.length, (i) => this.#sections[i]!.start > address);
+      this.#near = this.#sections[above - 1];
+      this.#from = this.#near?.start ?? Number.NEGATIVE_INFINITY;
+      this.#until = this.#sections[above]?.start ?? Number.MAX_SAFE_INTEGER;
+    }
+    return this.#near;
   }
 
   #mark(address: number): void {
-    // what is marked one after the other is often in one section
-    if (this.#last === null || address < this.#last.start || address >= this.#until) {
-      const index = this.#indexAbove(address);
-      this.#last = this.#sections[index - 1] ?? null;
-      this.#until = this.#sections[index]?.start ?? Number.MAX_SAFE_INTEGER;
-    }
-    const section = this.#last;
-    if (section === null || address >= section.end || section.bits.length === 0) return;
+    const section = this.#startingBefore(address);
+    if (section === undefined || address >= section.end || section.bits.length === 0) return;
     const bit = address - section.base;
     section.bits[bit >>> 5]! |= 1 << (bit & 31);
   }

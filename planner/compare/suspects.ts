@@ -117,12 +117,12 @@ class Queue {
   }
 
   #same(a: number, b: number, width: number, pair: number): boolean {
+    const answer = this.#answers.get(a, b, width);
+    if (answer !== null) return answer;
     if (width === 0 && (this.#old.isTable(a) || this.#now.isTable(b))) {
       const [old, now] = this.#context.known.functionPair(pair);
       return this.#sameTable(a, b, old, now) || this.#sameByMeaning(a, b, width, pair);
     }
-    const answer = this.#answers.get(a, b, width);
-    if (answer !== null) return answer;
     const leads = width === 0 && (this.#old.leadsToConstant(a) || this.#now.leadsToConstant(b));
     const alike = !leads || (this.#sameContent(a, b, 0) && this.#leadAlike(a, b));
     if (!alike) {

@@ -9,6 +9,8 @@ import type { Workspace } from './workspace.js';
 const NAME_WORDS = 4;
 const ROW_WORDS = 4;
 const NONE = 0xffffffff;
+/** Of what compilers number: a dot; `Ul` or `$_`. */
+export const Sign = { dot: 1, closure: 2 } as const;
 const LONGEST_WANTED = 4096;
 
 export class NameTable {
@@ -47,8 +49,13 @@ export class NameTable {
     return found === NONE ? -1 : found;
   }
 
-  hasDot(number: number): boolean {
-    return this.#space.words(this.#words[2]! + number * ROW_WORDS * 4, ROW_WORDS)[3] === 1;
+  /** By number: the signs in the name, as bits. */
+  signs(): Uint8Array {
+    const [, , rowsAt, count] = this.#words;
+    const rows = this.#space.words(rowsAt!, count! * ROW_WORDS);
+    const signs = new Uint8Array(count!);
+    for (let i = 0; i < signs.length; i++) signs[i] = rows[i * ROW_WORDS + 3]!;
+    return signs;
   }
 
   get #words(): Uint32Array {

@@ -31,8 +31,8 @@ export class NameIds {
     return this.#names.find(name);
   }
 
-  /** Whether there is a dot in the name. */
-  hasDot(id: number): boolean {
-    return this.#names.hasDot(id);
+  /** By number: the signs in the name (core/names.ts), 0 for none. */
+  signs(): Uint8Array {
+    return this.#names.signs();
   }
 }

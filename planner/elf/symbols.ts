@@ -49,7 +49,9 @@ export class SymbolTable {
   readonly strings: Uint8Array;
   /** Indices of STT_FILE symbols, ascending. */
   readonly #files: number[] = [];
-  #lastFile: { readonly symbol: number; readonly name: string | null } = { symbol: -1, name: null };
+  /** The one that was asked for last, and the one behind it. */
+  #file = -1;
+  #nextFile = 0;
   #all: ElfSymbol[] | null = null;
 
   constructor(file: string, table: Section | null, strings: Uint8Array) {
@@ -100,13 +102,20 @@ export class SymbolTable {
 
   /** STT_FILE of a local symbol: the last before it. */
   sourceFile(index: number): string | null {
-    if (this.infos[index]! >> 4 !== STB_LOCAL) return null;
-    const after = firstWhere(this.#files.length, (i) => this.#files[i]! > index);
-    if (after === 0) return null;
-    const file = this.#files[after - 1]!;
+    const file = this.fileSymbol(index);
+    return file < 0 ? null : this.name(file);
+  }
+
+  /** Index of the STT_FILE of a local symbol; -1 if there is none that has a name. */
+  fileSymbol(index: number): number {
+    if (this.infos[index]! >> 4 !== STB_LOCAL) return -1;
     // asked for many symbols of one file in a row
-    if (this.#lastFile.symbol !== file) this.#lastFile = { symbol: file, name: this.name(file) || null };
-    return this.#lastFile.name;
+    if (index < this.#file || index >= this.#nextFile) {
+      const after = firstWhere(this.#files.length, (i) => this.#files[i]! > index);
+      this.#file = this.#files[after - 1] ?? -1;
+      this.#nextFile = this.#files[after] ?? this.count;
+    }
+    return this.#file < 0 || this.strings[this.nameOffsets[this.#file]!] === 0 ? -1 : this.#file;
   }
 
   at(index: number): ElfSymbol {

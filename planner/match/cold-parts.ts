@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** Which functions are `.cold` parts, and of which: by name and source file. Few names are decoded for it. */
+import { Sign } from '../core/names.js';
 import type { NameIds } from '../elf/name-ids.js';
-import { STB_LOCAL, type SymbolTable } from '../elf/symbols.js';
-import { isMentioned, positionsOf } from './mentions.js';
+import type { SymbolTable } from '../elf/symbols.js';
 import type { Columns } from './things.js';
 
 /** By indices. */
@@ -17,12 +17,12 @@ export interface Family {
 export function coldParts(table: SymbolTable, { symbols, aliases }: Columns, names: NameIds): Family {
   const parents = new Map<number, number>();
   const parts = new Map<number, number[]>();
-  const mentions = positionsOf(table.strings, '.cold');
-  if (mentions.length === 0) return { parents, parts };
+  if (!bytesOf(table.strings).includes('.cold', 0, 'latin1')) return { parents, parts };
+  const [ids, signs] = [names.of(table), names.signs()];
   const split: { part: number; parent: number }[] = [];
   const candidates = new Map<number, number[]>();
   for (let i = 0; i < symbols.length; i++) {
-    if (!isMentioned(table, symbols[i]!, mentions)) continue;
+    if ((signs[ids[symbols[i]!]!]! & Sign.dot) === 0) continue;
     const parent = /^(.+)\.cold(\.\d+)?$/.exec(table.name(symbols[i]!))?.[1];
     if (parent === undefined) continue;
     const id = names.find(parent);
@@ -31,13 +31,9 @@ export function coldParts(table: SymbolTable, { symbols, aliases }: Columns, nam
     split.push({ part: i, parent: id });
   }
   if (split.length === 0) return { parents, parts };
-  const ids = names.of(table);
   for (let i = 0; i < symbols.length; i++)
     for (const symbol of aliases.get(i) ?? [symbols[i]!]) candidates.get(ids[symbol]!)?.push(i);
-  const fileOf = (index: number) => {
-    const all = [...(aliases.get(index) ?? [symbols[index]!])];
-    return all.every((symbol) => table.infos[symbol]! >> 4 === STB_LOCAL) ? table.sourceFile(symbols[index]!) : null;
-  };
+  const fileOf = (index: number) => table.sourceFile(symbols[index]!);
   for (const { part, parent } of split) {
     const possible = candidates.get(parent)!;
     const file = fileOf(part);
@@ -50,3 +46,5 @@ export function coldParts(table: SymbolTable, { symbols, aliases }: Columns, nam
   }
   return { parents, parts };
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);

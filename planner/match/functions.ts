@@ -11,7 +11,7 @@ import { ElfError } from '../elf/error.js';
 import type { ElfImage } from '../elf/image.js';
 import type { NameIds } from '../elf/name-ids.js';
 import { isCode, type Section } from '../elf/sections.js';
-import { STB_LOCAL, STT_FUNC, STT_IFUNC, type SymbolTable } from '../elf/symbols.js';
+import { STT_FUNC, STT_IFUNC, type SymbolTable } from '../elf/symbols.js';
 import { groupByAddress, sectionsWith } from './by-address.js';
 import { coldParts, type Family } from './cold-parts.js';
 import { inOrder, joinGroups } from './columns.js';
@@ -87,10 +87,9 @@ class SymbolFunction implements CodeFunction {
     return this.#symbols.map((index) => this.#home.table.name(index));
   }
 
+  /** Of several names a local one comes last: if that is the first, all are. */
   get file(): string | null {
-    const { table } = this.#home;
-    const local = this.#symbols.every((index) => table.infos[index]! >> 4 === STB_LOCAL);
-    return local ? table.sourceFile(this.symbol) : null;
+    return this.#home.table.sourceFile(this.symbol);
   }
 
   get parent(): CodeFunction | null {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Pairs what has names: by name, then by name and source file, then, for what compilers number (`.constprop.0`, `.isra.1`,
+ * Pairs what has names: by name, then by name and source file (both in unique.ts), then, for what compilers number (`.constprop.0`, `.isra.1`,
  * `count.2`, lambdas), by the name without its numbers, taking equal content first and order after that. Last come names that differ in
  * a number anywhere (`check_120` made with `__LINE__`), if their content is equal.
  *
@@ -99,10 +99,6 @@ export function pairNamed<T extends Named>(
     return [...table.values()].filter(({ before, after }) => before.length > 0 && after.length > 0);
   };
 
-  for (const { before, after } of groups(({ name }) => name))
-    if (before.length === 1 && after.length === 1 && !isNumbered(before[0]!.name)) join(before[0]!, after[0]!);
-  for (const { before, after } of groups(({ name, file }) => `${file}\0${name}`))
-    if (before.length === 1 && after.length === 1 && !isNumbered(before[0]!.name)) join(before[0]!, after[0]!);
   for (const { before, after } of groups(({ name, file }) => `${file}\0${plainName(name)}`)) {
     if (isClosure(before[0]!.name) && sameNames(before, after)) {
       const named = new Map(before.map((a) => [a.name, a]));
@@ -163,7 +159,7 @@ export function plainName(name: string): string {
 }
 
 /** The compiler may have numbered it: of closures the first has no number. */
-export const isNumbered = (name: string): boolean => plainName(name) !== name || isClosure(name);
+export const isNumbered = (name: string): boolean => isClosure(name) || plainName(name) !== name;
 
 /** Whether it may be what C++ makes of a lambda, or of something in one: `UlvE0_`, or clang's `$_0`. */
 export const isClosure = (name: string): boolean =>

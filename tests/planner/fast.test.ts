@@ -8,7 +8,7 @@ import { jumpTableAt, textAt } from '../../planner/compare/constants.js';
 import { instructionsOf, referenceOf } from '../../planner/compare/instructions.js';
 import { makeSide } from '../../planner/compare/side.js';
 import { Kind } from '../../planner/core/load.js';
-import { NameTable } from '../../planner/core/names.js';
+import { NameTable, Sign } from '../../planner/core/names.js';
 import { findFields } from '../../planner/core/sweep.js';
 import { Workspace } from '../../planner/core/workspace.js';
 import { openElf } from '../../planner/elf/open.js';
@@ -85,7 +85,8 @@ test('sorting by keys keeps equal ones in order, with a run before, and beyond 3
 
 test('equal names have equal numbers, wherever they begin and end', () => {
   const table = new NameTable(Workspace.empty());
-  const words = ['', 'a', 'abcd', 'abcde', 'abc.de', 'abcdefgh', 'abcdefgi', 'x.constprop.0', 'é'];
+  const plain = ['', 'a', 'abcd', 'abcde', 'abc.de', 'abcdefgh', 'abcdefgi', 'x.constprop.0', 'U', 'abcU', 'abcdefg$'];
+  const words = [...plain, 'Ul', 'abcUlx', 'xUl.0', '$_0', 'abcd$_', 'abc$_', 'abcUxl', 'é'];
   const seen = new Map<string, number>();
   for (const shift of [0, 1, 2, 3]) {
     const text = Buffer.from(`${'\0'.repeat(shift + 1)}${words.join('\0')}`);
@@ -97,7 +98,8 @@ test('equal names have equal numbers, wherever they begin and end', () => {
       assert.is(ids[i], seen.get(word) ?? ids[i], word);
       seen.set(word, ids[i]!);
       assert.is(table.find(word), ids[i], word);
-      assert.is(table.hasDot(ids[i]!), word.includes('.'), word);
+      const signs = (word.includes('.') ? Sign.dot : 0) | (/Ul|\$_/.test(word) ? Sign.closure : 0);
+      assert.is(table.signs()[ids[i]!], signs, word);
     });
   }
   assert.is(new Set(seen.values()).size, seen.size);

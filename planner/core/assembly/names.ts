@@ -5,7 +5,7 @@
  * The table's description in memory (NAME_WORDS; core/names.ts writes it):
  *   0 slots: number + 1, or 0 for a free one; open addressing
  *   4 number of slots less one, which is all ones
- *   8 rows by number: hash, address of the text, its length, whether there is a dot in it
+ *   8 rows by number: hash, address of the text, its length, its signs (match/pair.ts knows what they are of)
  *  12 how many numbers there are
  */
 import { differing, multiply, put32, u8At, u32At } from './memory';
@@ -13,8 +13,9 @@ import { differing, multiply, put32, u8At, u32At } from './memory';
 const ROW_BYTES: usize = 16;
 const START: u32 = 0x811c9dc5;
 const PRIME: u32 = 0x9e3779b1;
-const DOT: u32 = 0x2e;
 const NONE: u32 = 0xffffffff;
+const DOT: u32 = 1;
+const CLOSURE: u32 = 2;
 
 /**
  * In `words` the offset of each name in the texts becomes its number; `size` bytes of text at `texts`, and a zero behind the last.
@@ -61,19 +62,16 @@ export function spreadNames(table: usize): void {
 
 function numberOf(table: usize, text: usize, size: u32, isNew: bool): u32 {
   let hash = START;
-  let dots: u32 = 0;
   let length: u32 = 0;
   // four bytes at once, until one of them is the end
   for (; length + 4 <= size; length += 4) {
     const word = u32At(text + length);
     if (hasZero(word)) break;
-    if (hasZero(word ^ 0x2e2e2e2e)) dots = 1;
     hash = mixed(hash, word);
   }
   for (; length < size; length++) {
     const byte = u8At(text + length);
     if (byte == 0) break;
-    if (byte == DOT) dots = 1;
     hash = mixed(hash, byte);
   }
   const rows: usize = u32At(table + 8);
@@ -89,10 +87,36 @@ function numberOf(table: usize, text: usize, size: u32, isNew: bool): u32 {
   put32(row, hash);
   put32(row + 4, <u32>text);
   put32(row + 8, length);
-  put32(row + 12, dots);
+  put32(row + 12, signsIn(text, length));
   put32(slot, number + 1);
   put32(table + 12, number + 1);
   return number;
+}
+
+/** The signs in a text that the compiler may have numbered it: DOT, CLOSURE. */
+function signsIn(text: usize, length: u32): u32 {
+  let signs: u32 = 0;
+  let i: u32 = 0;
+  for (; i + 4 <= length; i += 4) {
+    const word = u32At(text + i);
+    if (hasZero(word ^ 0x2e2e2e2e)) signs |= DOT;
+    if (hasZero(word ^ 0x55555555) || hasZero(word ^ 0x24242424)) signs |= closures(text + i, 4, length - i);
+  }
+  for (; i < length; i++) {
+    if (u8At(text + i) == 0x2e) signs |= DOT;
+    signs |= closures(text + i, 1, length - i);
+  }
+  return signs;
+}
+
+/** CLOSURE if its sign, `Ul` or `$_`, begins in the first `count` of `left` bytes. */
+function closures(text: usize, count: u32, left: u32): u32 {
+  for (let i: u32 = 0; i < count && i + 1 < left; i++) {
+    const byte = u8At(text + i);
+    const next = u8At(text + i + 1);
+    if ((byte == 0x55 && next == 0x6c) || (byte == 0x24 && next == 0x5f)) return CLOSURE;
+  }
+  return 0;
 }
 
 // @ts-ignore: decorator
