@@ -20,6 +20,7 @@ import {
   transition,
 } from './job.js';
 import type { PatchRecord } from './record.js';
+import { safePointWords } from './safe-points.js';
 import { openWay } from './ways/open.js';
 import { WaitFree } from './ways/wait-free.js';
 
@@ -51,7 +52,8 @@ async function revertIn(job: Job, name: string): Promise<RevertResult> {
     checkUncovered(job, record, over);
 
     const change = planChange(carried, wantedWithout(record, carried));
-    const way = job.clock.time('cloneUs', () => openWay(job.mode, process));
+    const words = safePointWords(process);
+    const way = job.clock.time('cloneUs', () => openWay(job.mode, process, words));
     return await closing(way, async () => {
       job.step('clone', OPENED[job.mode]);
       job.clock.time('writeUs', () => {

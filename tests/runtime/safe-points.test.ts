@@ -54,7 +54,7 @@ for (const [name, flags] of [
     await started(name, ['-DPOINTS', ...flags], (process, line) => {
       assert.equal(safePointWords(process), [Number(line)]);
       assert.is(
-        code(() => openWay('stop', process)),
+        code(() => openWay('stop', process, safePointWords(process))),
         'SAFE_POINTS',
       );
     });
