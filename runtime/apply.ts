@@ -6,7 +6,6 @@
  * `transition`; being killed before it leaves nothing behind. From then on all that is needed to go on stands in the record
  * in the arena.
  */
-import { createHash } from 'node:crypto';
 import { loadedAt, type Patch } from '../planner/index.js';
 import { Carried } from './carried.js';
 import { planChange } from './change.js';
@@ -25,7 +24,7 @@ import {
   onProcess,
   transition,
 } from './job.js';
-import { parsePatch } from './patch.js';
+import { type HashedPatch, parseHashed } from './patch.js';
 import { isStillLoaded, type LoadedObject } from './proc/object.js';
 import type { PatchRecord } from './record.js';
 import { resolve } from './resolve.js';
@@ -39,9 +38,11 @@ export interface ApplyResult extends JobResult {
 }
 
 export async function apply(patchBytes: Uint8Array, options: JobOptions): Promise<ApplyResult> {
-  const patch = parsePatch(patchBytes);
-  const patchHash = createHash('sha256').update(patchBytes).digest('hex');
-  return await onProcess(options, (job) => applyTo(job, patch, patchHash));
+  return await applyParsed(parseHashed(patchBytes), options);
+}
+
+export async function applyParsed({ patch, hash }: HashedPatch, options: JobOptions): Promise<ApplyResult> {
+  return await onProcess(options, (job) => applyTo(job, patch, hash));
 }
 
 async function applyTo(job: Job, patch: Patch, patchHash: string): Promise<ApplyResult> {

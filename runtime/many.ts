@@ -5,11 +5,11 @@
  * A process that ends, or executes another program, is gone: no failure. A child that an unpatched thread forks meanwhile
  * is unpatched, so after each round the processes are looked for again, until none is left that has not had its turn.
  */
-import { apply } from './apply.js';
+import { applyParsed } from './apply.js';
 import { Deadline } from './deadline.js';
 import { RuntimeError } from './errors.js';
 import type { JobEvent, JobOptions, JobResult } from './job.js';
-import { parsePatch } from './patch.js';
+import { parseHashed } from './patch.js';
 import { loadedObjects } from './proc/object.js';
 import { findRecords } from './records.js';
 import { isNamed, revert } from './revert.js';
@@ -44,9 +44,10 @@ export async function applyToMany(
   selection: Selection,
   options: ManyOptions = {},
 ): Promise<ManyResult> {
-  const { name, target } = parsePatch(patchBytes);
+  const hashed = parseHashed(patchBytes);
+  const { name, target } = hashed.patch;
   const wish: Wish = (process, maps) => loadedObjects(process, maps).some(({ buildId }) => buildId === target.buildId);
-  const result = await onEach(name, selection, wish, options, (one) => apply(patchBytes, one));
+  const result = await onEach(name, selection, wish, options, (one) => applyParsed(hashed, one));
   if (result.processes.length > 0) return result;
   throw new RuntimeError('NO_TARGETS', {
     what: `has ${target.name} with build id ${target.buildId} loaded`,
