@@ -16,11 +16,14 @@ export const isPrintable = (text: string): boolean => !UNPRINTABLE.test(text);
 export const printable = (text: string): string =>
   text.replace(EVERY, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 
+/** Making one takes longer than decoding a name. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Bytes that are valid UTF-8 and printable, as text; null for others. */
 export function printableText(bytes: Uint8Array): string | null {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     return null;
   }
@@ -30,7 +33,7 @@ export function printableText(bytes: Uint8Array): string | null {
 /** Bytes that are valid UTF-8 in quotes, escaped, and cut to `most` characters; null for others. */
 export function quotedText(bytes: Uint8Array, most: number): string | null {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const text = UTF8.decode(bytes);
     return printable(JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text));
   } catch {
     return null;

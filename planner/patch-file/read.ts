@@ -174,18 +174,18 @@ function decodeRelocations(
   const all: PatchRelocation[] = [];
   let end = 0;
   for (let at = 0; at < table.size; at += RELA) {
-    const place = `${table.name} entry ${at / RELA}`;
+    const place = () => `${table.name} entry ${at / RELA}`;
     const offset = view.getBigUint64(at, true);
     const type = view.getUint32(at + 8, true);
     const symbol = view.getUint32(at + 12, true);
     const addend = view.getBigInt64(at + 16, true);
     const width = RELOCATION_WIDTHS.get(type);
-    if (width === undefined) throw damaged(place, 'a type a patch may hold', `${type}`);
+    if (width === undefined) throw damaged(place(), 'a type a patch may hold', `${type}`);
     if (offset + BigInt(width) > BigInt(home.size))
-      throw damaged(place, `a field within ${home.name}`, `offset ${offset}`);
-    if (Number(offset) < end) throw damaged(place, 'fields in order that do not overlap', `offset ${offset}`);
-    if (symbol < 1 || symbol > symbols) throw damaged(place, `a symbol from 1 to ${symbols}`, `${symbol}`);
-    if (addend > 2n ** 47n || addend < -(2n ** 47n)) throw damaged(place, 'an addend below 2^47', `${addend}`);
+      throw damaged(place(), `a field within ${home.name}`, `offset ${offset}`);
+    if (Number(offset) < end) throw damaged(place(), 'fields in order that do not overlap', `offset ${offset}`);
+    if (symbol < 1 || symbol > symbols) throw damaged(place(), `a symbol from 1 to ${symbols}`, `${symbol}`);
+    if (addend > 2n ** 47n || addend < -(2n ** 47n)) throw damaged(place(), 'an addend below 2^47', `${addend}`);
     end = Number(offset) + width;
     all.push({ section: table.info - 1, offset: Number(offset), type, symbol: symbol - 1, addend: Number(addend) });
   }
