@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** Which request counts for which window, and what its figures are. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { percentile, type Sample, statsOf, WindowLengths } from '../../zx-scripts/load/windows.js';
+import {
+  comparedWindows,
+  now,
+  percentile,
+  type Sample,
+  statsOf,
+  WindowLengths,
+} from '../../zx-scripts/load/windows.js';
 
 const sample = (start: number, end: number, ok = true): Sample => ({ end, latency: end - start, ok });
 
@@ -66,6 +74,22 @@ test('what never fits into its window is an error, not a window of another lengt
     assert.unreachable();
   } catch (error) {
     assert.match((error as Error).message, /^stop: expected it to be done within \d+ ms, found that it takes longer$/);
+  }
+});
+
+test('what fits into its window is compared with one before it, what takes longer with one behind it, as long', async () => {
+  for (const takes of [0, 60]) {
+    let undone = 0;
+    const undo = async () => {
+      undone = now();
+    };
+    const { quiet, acted, done, tookMs } = await comparedWindows(20, () => sleep(takes, 'done'), undo);
+    assert.is(done, 'done');
+    assert.ok(undone >= acted.to, 'undone outside of the window');
+    assert.ok(tookMs >= takes - 2 && tookMs <= acted.to - acted.from);
+    if (takes < 20) assert.ok(quiet.to <= acted.from, 'before');
+    else assert.ok(quiet.from >= undone && quiet.to - quiet.from >= acted.to - acted.from - 2, 'behind, and as long');
+    assert.ok(acted.to - acted.from >= Math.max(20, takes) - 2 && quiet.to - quiet.from >= 18);
   }
 });
 

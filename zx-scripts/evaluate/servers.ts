@@ -58,7 +58,7 @@ export const servers: Evaluation = {
         throw new Error(`expected a patch for ${name} ${servedFixes[name]}, found ${planned?.refusals}`);
       const repetitions = quick ? 1 : 15; // in each of two loops
       const total = repetitions * 2 * serverWays.length;
-      const job: ServerCase = { ...planned.case, repetitions, windowMs: 500, share: 0.5 };
+      const job: ServerCase = { ...planned.case, repetitions, windowMs: quick ? 500 : 2500, share: 0.5 };
       const plan: ServerPlan = { cases: [job] };
       const onEvent = (event: ServerEvent) => {
         if (event.kind === 'run') data.runs.push(event.run);

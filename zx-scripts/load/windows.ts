@@ -3,6 +3,8 @@
 // it: one that began before and was held up by it must not count as one of before. To the other windows belongs what lies
 // wholly inside.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 export interface Window {
   /** Milliseconds of the monotonic clock, which all processes share. */
   readonly from: number;
@@ -43,6 +45,44 @@ export class WindowLengths {
       `${what}: expected it to be done within ${Math.round(this.of(what))} ms, found that it takes longer`,
     );
   }
+}
+
+export interface Compared<Done> {
+  readonly quiet: Window;
+  readonly acted: Window;
+  readonly done: Done;
+  /** Milliseconds that the action took. */
+  readonly tookMs: number;
+}
+
+/**
+ * A window of `ms` milliseconds in which nothing is done, and one as long in which `action` is, whose effect `undo` takes back outside of
+ * both. An action that takes longer has a longer window, and the other is taken again behind it, as long: none is left out for being slow.
+ */
+export async function comparedWindows<Done>(
+  ms: number,
+  action: () => Promise<Done>,
+  undo: () => Promise<void>,
+): Promise<Compared<Done>> {
+  const before = await windowOf(ms, async () => {});
+  let tookMs = 0;
+  let done: Done;
+  const acted = await windowOf(ms, async () => {
+    const from = now();
+    done = await action();
+    tookMs = now() - from;
+  });
+  await undo();
+  const quiet = tookMs > ms ? await windowOf(acted.to - acted.from, async () => {}) : before;
+  return { quiet, acted, done: done!, tookMs };
+}
+
+/** At least `ms` long. */
+async function windowOf(ms: number, action: () => Promise<void>): Promise<Window> {
+  const from = now();
+  await action();
+  await sleep(Math.max(0, ms - (now() - from)));
+  return { from, to: now() };
 }
 
 export interface Sample {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One server in the guest, in a closed loop and in an open one. The ways take turns, once before it counts, so that what is compiled
 // while it runs has been; before each application stands a window in which nothing happens, equally long. All ways have windows of one
-// length: an application that takes longer does not count, and is made again with longer ones, as all are from then on. After it the
-// patch is taken back the same way, outside of what is measured. The server has the barrier compiled in, so that all ways meet the same
-// process.
+// length, but for an application that takes longer (load/windows.ts). After it the patch is taken back the same way, outside of what is
+// measured. The server has the barrier compiled in, so that all ways meet the same process.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,13 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, patchName, revert } from '../../../runtime/index.js';
 import { type LoadProcess, startLoad } from '../../load/process.js';
 import {
+  comparedWindows,
   now,
   percentile,
   toThousandths as round,
   type Sample,
   thinned,
   type Window,
-  WindowLengths,
 } from '../../load/windows.js';
 import { hasBarrier, raiseBarrier } from '../../servers/barrier.js';
 import { subjectNamed } from '../../servers/subjects.js';
@@ -96,16 +95,16 @@ async function runLoop(
   const taken = new Map<ServerWay, { quiet: Sample[]; patched: Sample[] }>(
     serverWays.map((way) => [way, { quiet: [], patched: [] }]),
   );
-  const lengths = new WindowLengths(windowMs);
-  const fitting = (way: ServerWay) => {
+  const once = (way: ServerWay) => {
     const target = way === 'elsewhere' ? targets.twin : targets.server;
-    return lengths.fitting(`${program}, ${loop} loop`, (ms) => applied(way, target, ms));
+    const undo = async () => void (way === 'barrier' || (await change('revert', way, target)));
+    return comparedWindows(windowMs, () => (way === 'barrier' ? gather(target) : change('apply', way, target)), undo);
   };
-  for (const way of serverWays) await fitting(way);
+  for (const way of serverWays) await once(way);
   for (let repetition = 0; repetition < job.repetitions; repetition++)
     for (let turn = 0; turn < serverWays.length; turn++) {
       const way = serverWays[(turn + repetition) % serverWays.length]!;
-      const { quiet, patched, transition, tookMs } = await fitting(way);
+      const { quiet, acted: patched, done: transition, tookMs } = await once(way);
       const both = await Promise.all([quiet, patched].map((window) => load.samples({ ...window, which: 'touching' })));
       const [before, during] = both as [Sample[], Sample[]];
       tell({
@@ -116,7 +115,8 @@ async function runLoop(
       taken.get(way)!.patched.push(...during);
       // By then everything that is compiled while it runs has been.
       if (repetition < job.repetitions - 1) continue;
-      const near = [...before, ...during].filter(({ end }) => end >= quiet.from && end <= patched.to);
+      const [from, to] = [Math.min(quiet.from, patched.from), Math.max(quiet.to, patched.to)];
+      const near = [...before, ...during].filter(({ end }) => end >= from && end <= to);
       const points = thinned(near, tracePoints, patched.from);
       tell({ kind: 'trace', trace: { program, loop, way, points, seconds: tookMs / 1000 } });
     }
@@ -127,34 +127,6 @@ async function runLoop(
       distribution: { program, loop, way, quiet: quantiles(quiet), patched: quantiles(patched), samples },
     });
   }
-}
-
-interface Applied {
-  readonly quiet: Window;
-  readonly patched: Window;
-  readonly transition: number;
-  readonly tookMs: number;
-}
-
-async function applied(way: ServerWay, target: Target, windowMs: number): Promise<Applied> {
-  const quiet = await timed(windowMs, async () => {});
-  let transition = 0;
-  let tookMs = 0;
-  const patched = await timed(windowMs, async () => {
-    const from = now();
-    transition = way === 'barrier' ? await gather(target) : await change('apply', way, target);
-    tookMs = now() - from;
-  });
-  if (way !== 'barrier') await change('revert', way, target);
-  return { quiet, patched, transition, tookMs };
-}
-
-/** At least `ms` long. */
-async function timed(ms: number, action: () => Promise<void>): Promise<Window> {
-  const from = now();
-  await action();
-  await sleep(Math.max(0, ms - (now() - from)));
-  return { from, to: now() };
 }
 
 /** Milliseconds of the longest transition. */
