@@ -10,8 +10,9 @@ import type { Instruction } from '../core/instruction.js';
 import { Kind } from '../core/load.js';
 import { bytesAt, sectionAt } from '../elf/image.js';
 import { isConstant } from '../elf/sections.js';
-import { viewOf } from '../elf/symbols.js';
+import { type SymbolTable, viewOf } from '../elf/symbols.js';
 import { type CodeFunction, unitOf } from '../match/functions.js';
+import type { DataObject } from '../match/objects.js';
 import { instructionsOf, referenceOf } from './instructions.js';
 import type { Side } from './side.js';
 
@@ -44,21 +45,42 @@ export function distanceTableAt(side: Side, address: number, fn: CodeFunction): 
   return [unit, ...unit.parts].some((part) => addsEntriesOf(part, address)) ? { targets } : null;
 }
 
-/** Entries go on for as long as they lead to constants, and not into the table itself. */
-function targetsAt(side: Side, address: number): number[] {
-  if (address % 4 !== 0) return [];
-  const size = side.nextStart(address) - address;
+/** The same for a table that has a name: what it is tells its name, and how long it is its size. Null if it is none. */
+export function distancesOf(side: Side, object: DataObject): DistanceTable | null {
+  if (!isDistances(side.image.symbolTable, object.symbol)) return null;
+  const targets = targetsIn(side, object.address, object.size);
+  return targets.length * 4 === object.size ? { targets } : null;
+}
+
+/**
+ * clang makes a table of distances of a static array of pointers, and names it after the function that uses it
+ * (LLVM, lib/Transforms/Utils/RelLookupTableConverter.cpp). No other compiler has such names, and no program.
+ */
+export function isDistances({ nameOffsets, strings }: SymbolTable, symbol: number): boolean {
+  const start = nameOffsets[symbol]!;
+  return NAMED.every((letter, i) => strings[start + i] === letter);
+}
+
+const NAMED = [...Buffer.from('reltable.')];
+
+const targetsAt = (side: Side, address: number): number[] =>
+  address % 4 === 0 ? targetsIn(side, address, side.nextStart(address) - address) : [];
+
+/** Entries go on for as long as they lead to constants, up to the first of these that lies behind the table. */
+function targetsIn(side: Side, address: number, size: number): number[] {
   const home = sectionAt(side.image, address);
   const bytes = home !== null && isConstant(home) ? bytesAt(side.image, address, size) : null;
   if (bytes === null) return [];
   const view = viewOf(bytes);
   const targets: number[] = [];
-  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+  let end = address + bytes.length;
+  for (let at = 0; address + at + 4 <= end; at += 4) {
     const target = address + view.getInt32(at, true);
-    if (target >= address && target < address + bytes.length) break;
+    if (target >= address && target < address + at + 4) break;
     const section = sectionAt(side.image, target);
     if (section === null || !isConstant(section)) break;
     targets.push(target);
+    if (target > address) end = Math.min(end, target);
   }
   return targets;
 }

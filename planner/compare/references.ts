@@ -13,7 +13,7 @@ import { type CodeFunction, indexAt } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { constantBytes, jumpTableAt } from './constants.js';
 import type { Context } from './context.js';
-import { distanceTableAt } from './distance-tables.js';
+import { type DistanceTable, distancesOf, distanceTableAt } from './distance-tables.js';
 import { borderAt } from './lists.js';
 import { type Referent, referentAt } from './referent.js';
 import { type Side, uses } from './side.js';
@@ -83,13 +83,18 @@ function samePlace(context: Context, a: CodeFunction, aOffset: number, b: CodeFu
 export function sameObject(context: Context, a: DataObject, b: DataObject): boolean {
   if (context.objects.oldOf.get(b) !== a) return false;
   if (!isConstant(b.section) || context.known.isUnchanged(b.index)) return true;
-  return answered(
-    context,
-    context.equalObjects,
-    b,
-    () => a.size === b.size && sameBytes(context, a.address, b.address, a.size),
-  );
+  return answered(context, context.equalObjects, b, () => a.size === b.size && sameContent(context, a, b));
 }
+
+function sameContent(context: Context, a: DataObject, b: DataObject): boolean {
+  const [old, now] = [distancesOf(context.before, a), distancesOf(context.after, b)];
+  if (old !== null && now !== null) return sameDistances(context, old, now);
+  return old === now && sameBytes(context, a.address, b.address, a.size);
+}
+
+const sameDistances = (context: Context, old: DistanceTable, now: DistanceTable): boolean =>
+  old.targets.length === now.targets.length &&
+  old.targets.every((target, i) => sameReference(context, pointer(target), pointer(now.targets[i]!)));
 
 /**
  * The answer for constants that may point at themselves or each other: while it is worked out it is taken to be yes, so that
@@ -172,11 +177,7 @@ function sameConstant(context: Context, a: Reference, b: Reference): boolean {
     const old = distanceTableAt(before, a.address, a.from);
     const now = distanceTableAt(after, b.address, b.from);
     if ((old === null) !== (now === null)) return false;
-    if (old !== null && now !== null)
-      return (
-        old.targets.length === now.targets.length &&
-        old.targets.every((target, i) => sameReference(context, pointer(target), pointer(now.targets[i]!)))
-      );
+    if (old !== null && now !== null) return sameDistances(context, old, now);
   }
   const old = constantBytes(before, a);
   const now = constantBytes(after, b);

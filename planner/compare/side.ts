@@ -28,6 +28,8 @@ export interface Side {
   readonly nextStart: (address: number) => number;
   /** Something refers to `address` from outside of the function that it lies in, or it starts or ends an object or section. */
   readonly isStart: (address: number) => boolean;
+  /** Something is known to begin at `address` that nothing in the file says so of by itself. */
+  readonly addStart: (address: number) => void;
   /** Before anybody asks for starts: what the code refers to, as the sweep has found it. */
   readonly useTargets: (targets: Uint32Array) => void;
   /** Symbols at an address that are neither functions nor objects with a size: `_end`, `__dso_handle`. */
@@ -82,6 +84,7 @@ export function makeSide(image: ElfImage, names: NameIds = new NameIds(), space 
     objectBefore: (address) => ends()(address),
     nextStart: (address) => starts().next(address),
     isStart: (address) => starts().has(address),
+    addStart: (address) => starts().mark(address),
     useTargets: (found) => {
       targets = found;
     },

@@ -49,11 +49,11 @@ export class StartMap {
       .sort((a, b) => a.start - b.start);
     if (map === null) for (const fn of functions) this.#markTargets(fn);
     const { addends, types, size } = image.relocations;
-    for (let i = 0; i < size; i++) if (types[i] === R_X86_64.relative) this.#mark(addends[i]!);
-    if (image.kind === 'exec') for (const fn of functions) for (const value of possibleAddresses(fn)) this.#mark(value);
+    for (let i = 0; i < size; i++) if (types[i] === R_X86_64.relative) this.mark(addends[i]!);
+    if (image.kind === 'exec') for (const fn of functions) for (const value of possibleAddresses(fn)) this.mark(value);
     for (let i = 0; i < objects.length; i++) {
-      this.#mark(objects.columns.addresses[i]!);
-      this.#mark(objects.endOf(i));
+      this.mark(objects.columns.addresses[i]!);
+      this.mark(objects.endOf(i));
     }
   }
 
@@ -80,7 +80,8 @@ export class StartMap {
     return this.#near;
   }
 
-  #mark(address: number): void {
+  /** Something begins there. */
+  mark(address: number): void {
     const section = this.#startingBefore(address);
     if (section === undefined || address >= section.end || section.bits.length === 0) return;
     const bit = address - section.base;
@@ -92,7 +93,7 @@ export class StartMap {
     for (let i = 0; i < instructionCount(fn.code.rows); i++) {
       const { offset, length, distance, fieldSize } = instructionAt(fn.code.rows, i, base);
       const to = offset + length + distance;
-      if (fieldSize > 0 && (to < 0 || to >= fn.size)) this.#mark(fn.address + to);
+      if (fieldSize > 0 && (to < 0 || to >= fn.size)) this.mark(fn.address + to);
     }
   }
 }

@@ -6,6 +6,7 @@
  * The core has compared all code, and what refers to functions, variables and imports. Left is its queue: references whose content
  * tells. Equal content is found here without asking what it is; where it is not equal, references.ts decides.
  */
+import { Kind } from '../core/load.js';
 import { ENTRY_WORDS, type Places, type SweepSide, type Swept, sweep, sweepable, Verdict } from '../core/sweep.js';
 import type { ElfImage } from '../elf/image.js';
 import { sectionAt } from '../elf/image.js';
@@ -15,8 +16,8 @@ import type { CodeFunction } from '../match/functions.js';
 import { pick } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
 import type { Context } from './context.js';
-import { distanceTableAt } from './distance-tables.js';
-import { referencesTo } from './instructions.js';
+import { type DistanceTable, distancesOf, distanceTableAt, isDistances } from './distance-tables.js';
+import { instructionsOf, referenceOf, referencesTo } from './instructions.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
@@ -86,7 +87,7 @@ const WIDTHS = [0, 16, 64];
 class Queue {
   readonly #context: Context;
   readonly #swept: Swept;
-  readonly #answers = new Answers();
+  #answers = new Answers();
   readonly #old: Reader;
   readonly #now: Reader;
 
@@ -107,13 +108,60 @@ class Queue {
     const suspect = new Uint8Array(verdicts.length);
     for (let i = 0; i < verdicts.length; i++) suspect[i] = (verdicts[i]! & asked) === 0 ? FINE : LOOK;
     this.#context.known.learn((a, b) => this.#sameContent(a, b, 0));
+    const different = new Set<number>();
     for (let i = 0; i < queue.length; i += ENTRY_WORDS) {
       const pair = queue[i + 2]! >>> 2;
-      if (suspect[pair] !== FINE) continue;
-      const [a, b, width] = [queue[i]!, queue[i + 1]!, WIDTHS[queue[i + 2]! & 3]!];
-      if (!this.#same(a, b, width, pair) && !(width > 0 && this.#sameLoads(a, b, pair))) suspect[pair] = LOOK;
+      if (suspect[pair] === FINE && !this.#sameEntry(i)) {
+        suspect[pair] = LOOK;
+        different.add(pair);
+      }
+    }
+    if (different.size === 0 || !this.#startTargets()) return suspect;
+    // what these were compared with may have been longer than it is
+    this.#forget();
+    for (const pair of different) suspect[pair] = FINE;
+    for (let i = 0; i < queue.length; i += ENTRY_WORDS) {
+      const pair = queue[i + 2]! >>> 2;
+      if (different.has(pair) && suspect[pair] === FINE && !this.#sameEntry(i)) suspect[pair] = LOOK;
     }
     return suspect;
+  }
+
+  #sameEntry(i: number): boolean {
+    const { queue } = this.#swept;
+    const [a, b, width, pair] = [queue[i]!, queue[i + 1]!, WIDTHS[queue[i + 2]! & 3]!, queue[i + 2]! >>> 2];
+    return this.#same(a, b, width, pair) || (width > 0 && this.#sameLoads(a, b, pair));
+  }
+
+  /**
+   * What tables of distances lead to begins there, and nothing but the code that uses a table tells that it is one. So it is asked only
+   * where some constants seem to differ: each ends at the latest where the next begins. Says whether there is any such table.
+   */
+  #startTargets(): boolean {
+    const { queue, verdicts } = this.#swept;
+    const { before, after, functions, known } = this.#context;
+    const [old, now] = [new TableFinder(before), new TableFinder(after)];
+    for (let i = 0; i < queue.length; i += ENTRY_WORDS) {
+      const [a, b] = [queue[i]!, queue[i + 1]!];
+      if ((queue[i + 2]! & 3) !== 0 || !this.#old.leadsToConstant(a) || !this.#now.leadsToConstant(b)) continue;
+      const [fn, other] = known.functionPair(queue[i + 2]! >>> 2);
+      old.ask(a, fn);
+      now.ask(b, other);
+    }
+    // the queue says nothing of functions that are not in step, or have no partner
+    const isApart = (i: number) => functions.oldIndexOf[i]! < 0 || (verdicts[i]! & Verdict.lookClosely) !== 0;
+    for (const fn of pick(after.functions, isApart)) now.askAll(fn);
+    const isOldApart = (i: number) => functions.newIndexOf[i]! < 0 || isApart(functions.newIndexOf[i]!);
+    for (const fn of pick(before.functions, isOldApart)) old.askAll(fn);
+    return old.found || now.found;
+  }
+
+  #forget(): void {
+    const { equalObjects, equalConstants, taken } = this.#context;
+    equalObjects.clear();
+    equalConstants.clear();
+    taken.length = 0;
+    this.#answers = new Answers();
   }
 
   #same(a: number, b: number, width: number, pair: number): boolean {
@@ -146,10 +194,12 @@ class Queue {
     const room = this.#context.before.nextStart(a) - a;
     if (this.#context.after.nextStart(b) - b !== room || room > SHORT_TABLE) return false;
     for (let at = 0; at + 4 <= room; at += 4) {
+      const [to, otherTo] = [this.#old.entryAt(a, at), this.#now.entryAt(b, at)];
+      // to what lies in the same room, which is equal
+      if (to > a && to < a + room && to - a === otherTo - b) continue;
       const leads = this.#old.isDistance(a, at, room);
       if (leads !== this.#now.isDistance(b, at, room)) return false;
       if (!leads) return true;
-      const [to, otherTo] = [this.#old.entryAt(a, at), this.#now.entryAt(b, at)];
       if (this.#context.before.nextStart(to) - to > SHORT_CONSTANT || !this.#sameContent(to, otherTo, 0)) return false;
     }
     return true;
@@ -230,6 +280,43 @@ class Queue {
       if (to !== otherTo) return false;
     }
     return room >= 4;
+  }
+}
+
+/** More than there are functions in a file. */
+const LIMIT = 2 ** 21;
+
+/** Makes what tables of distances lead to known as starts. */
+class TableFinder {
+  found = false;
+  readonly #side: Side;
+  readonly #asked = new Set<number>();
+
+  constructor(side: Side) {
+    this.#side = side;
+    const { columns } = side.objects;
+    const named = pick(side.objects, (i) => isDistances(side.image.symbolTable, columns.symbols[i]!));
+    for (const object of named) this.#start(distancesOf(side, object));
+  }
+
+  /** Of a table at `address`, if `fn` uses it as one. */
+  ask(address: number, fn: CodeFunction): void {
+    const key = address * LIMIT + fn.index;
+    if (this.#asked.has(key)) return;
+    this.#asked.add(key);
+    this.#start(distanceTableAt(this.#side, address, fn));
+  }
+
+  askAll(fn: CodeFunction): void {
+    for (const instruction of instructionsOf(fn))
+      if (instruction.kind === Kind.address && instruction.fieldSize > 0)
+        this.ask(referenceOf(fn, instruction).address, fn);
+  }
+
+  #start(table: DistanceTable | null): void {
+    if (table === null) return;
+    this.found = true;
+    for (const target of table.targets) this.#side.addStart(target);
   }
 }
 

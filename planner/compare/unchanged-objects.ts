@@ -12,6 +12,7 @@ import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant } from '../elf/sections.js';
 import type { DataObject } from '../match/objects.js';
 import type { Pairing } from '../match/pair.js';
+import { isDistances } from './distance-tables.js';
 import { FUNCTION, OBJECT, placeAt } from './places.js';
 import type { Side } from './side.js';
 
@@ -107,6 +108,8 @@ class Comparison {
       this.#now.side,
     ];
     const size = before.columns.sizes[a]!;
+    // equal distances may lead to what is not equal
+    if (isDistances(newImage.symbolTable, after.columns.symbols[b]!)) return false;
     const [oldHome, newHome] = [before.columns.homes[a]!, after.columns.homes[b]!];
     if (after.columns.sizes[b] !== size || this.#constants[0][oldHome] !== this.#constants[1][newHome]) return false;
     const [p, q] = [oldImage.sections[oldHome]!, newImage.sections[newHome]!];

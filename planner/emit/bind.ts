@@ -6,7 +6,7 @@
  * that of the old entry, which leads on to the new body.
  */
 import { jumpTableAt } from '../compare/constants.js';
-import { distanceTableAt } from '../compare/distance-tables.js';
+import { type DistanceTable, distancesOf, distanceTableAt } from '../compare/distance-tables.js';
 import { borderAt } from '../compare/lists.js';
 import { type Reference, sameObject } from '../compare/references.js';
 import { describe, type Referent, referentAt } from '../compare/referent.js';
@@ -145,7 +145,10 @@ export class Binder {
     if (old !== undefined && !labels && (!isConstant(object.section) || sameObject(context, old, object)))
       return this.builder.inTarget(object.name, old.address, offset);
     if (isCopied(context.after.image, object.address)) return this.named.copied(object, offset, place);
-    const copy = this.#copier.object(object, place);
+    const distances = distancesOf(context.after, object);
+    const copy = distances
+      ? this.#copyDistances(object.address, distances, object.name, place)
+      : this.#copier.object(object, place);
     return copy && { symbol: copy.symbol, offset: copy.offset + offset };
   }
 
@@ -171,14 +174,17 @@ export class Binder {
     if (reference.from !== null && !reference.loaded) {
       const table = jumpTableAt(after, reference.address, reference.from);
       if (table)
-        return this.#copier.table(reference.address, table, reference.from, (address) => this.codePlace(address));
+        return this.#copier.table(reference.address, table, reference.from.name, (address) => this.codePlace(address));
       const distances = distanceTableAt(after, reference.address, reference.from);
-      if (distances)
-        return this.#copier.table(reference.address, distances, reference.from, (address) =>
-          this.bind({ from: null, address, loaded: false }, { ...place, direct: false }),
-        );
+      if (distances) return this.#copyDistances(reference.address, distances, reference.from.name, place);
     }
     return this.#copier.constant(reference, place);
+  }
+
+  #copyDistances(address: number, table: DistanceTable, user: string, place: Place): Binding {
+    return this.#copier.table(address, table, user, (target) =>
+      this.bind({ from: null, address: target, loaded: false }, { ...place, direct: false }),
+    );
   }
 
   /** A place in code that comes along: an entry of a jump table. */

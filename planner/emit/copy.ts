@@ -10,7 +10,6 @@ import type { Reference } from '../compare/references.js';
 import { bytesAt, isCopied, sectionAt } from '../elf/image.js';
 import { R_X86_64 } from '../elf/relocations.js';
 import { isConstant, isWritable, SHT_NOBITS } from '../elf/sections.js';
-import type { CodeFunction } from '../match/functions.js';
 import type { DataObject } from '../match/objects.js';
 import { neighbours } from './ambiguous.js';
 import type { Binder, Place } from './bind.js';
@@ -130,11 +129,11 @@ export class DataCopier {
   table(
     address: number,
     { targets }: JumpTable | DistanceTable,
-    fn: CodeFunction,
+    user: string,
     bind: (address: number) => Binding | null,
   ): Binding {
     return this.#once(`table ${address}`, () => {
-      const name = `.rodata.switch.${fn.name}`;
+      const name = `.rodata.switch.${user}`;
       const section = this.#builder.addSection(name, 'rodata', 4, new Uint8Array(targets.length * 4));
       const start = this.#builder.inPatch(`${name}.${this.#copies.size}`, section, 0);
       // R_X86_64_PC32 counts from the entry, the code from the table's start
