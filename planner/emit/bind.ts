@@ -171,12 +171,12 @@ export class Binder {
 
   #bindConstant(reference: Reference, place: Place): Binding | null {
     const { after } = this.plan.context;
-    if (reference.from !== null && !reference.loaded) {
-      const table = jumpTableAt(after, reference.address, reference.from);
-      if (table)
-        return this.#copier.table(reference.address, table, reference.from.name, (address) => this.codePlace(address));
-      const distances = distanceTableAt(after, reference.address, reference.from);
-      if (distances) return this.#copyDistances(reference.address, distances, reference.from.name, place);
+    const { from, address, loaded } = reference;
+    if (from !== null && !loaded) {
+      const table = jumpTableAt(after, address, from);
+      if (table) return this.#copier.table(address, table, from.name, (target) => this.codePlace(target, from));
+      const distances = distanceTableAt(after, address, from);
+      if (distances) return this.#copyDistances(address, distances, from.name, place);
     }
     return this.#copier.constant(reference, place);
   }
@@ -187,12 +187,15 @@ export class Binder {
     );
   }
 
-  /** A place in code that comes along: an entry of a jump table. */
-  codePlace(address: number): Binding {
-    const { after } = this.plan.context;
-    // an entry that can never be taken may lead right behind the function
-    const fn = after.functionAt(address) ?? after.functionAt(address - 1)!;
-    return { symbol: this.#inPatch(fn), offset: address - fn.address };
+  /** A place in the code of `user`, which comes along: an entry of a jump table. Null if it is not in there. */
+  codePlace(address: number, user: CodeFunction): Binding | null {
+    const unit = unitOf(user);
+    const homes = [unit, ...unit.parts];
+    const fn =
+      homes.find((home) => address >= home.address && address < home.address + home.size) ??
+      // an entry that can never be taken may lead right behind the function
+      homes.find((home) => address === home.address + home.size);
+    return fn === undefined ? null : { symbol: this.#inPatch(fn), offset: address - fn.address };
   }
 
   #inPatch(fn: CodeFunction): number {

@@ -119,7 +119,11 @@ function emitPads(binder: Binder, fn: CodeFunction, { data }: Frame, pads: Landi
   const fields: Field[] = [];
   for (const one of [...(pads.base ? [pads.base] : []), ...pads.types]) {
     const to =
-      one.value === null ? null : one === pads.base ? binder.codePlace(one.value) : target(binder, one.value, place);
+      one.value === null
+        ? null
+        : one === pads.base
+          ? padsStart(binder, fn, one.value)
+          : target(binder, one.value, place);
     const type = relocationFor(one, to);
     if (to !== null && type === null)
       cannot(binder, fn, `a type in its landing pads has the encoding 0x${one.encoding.toString(16)}`);
@@ -131,6 +135,9 @@ function emitPads(binder: Binder, fn: CodeFunction, { data }: Frame, pads: Landi
   for (const { at, type, to } of fields) builder.relocate(section, at, type, to, 0);
   return builder.inPatch(name, section, 0);
 }
+
+const padsStart = (binder: Binder, fn: CodeFunction, start: number): Binding | null =>
+  binder.codePlace(start, fn) ?? cannot(binder, fn, 'its landing pads begin outside of it');
 
 /** Types and personalities are named things, or slots with their addresses. */
 function target(binder: Binder, address: number, place: Place): Binding | null {

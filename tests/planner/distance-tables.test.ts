@@ -46,4 +46,15 @@ test('the fixture says the same whoever compiles it', () => {
   assert.equal(result.functions.map(({ name }) => name).sort(), ['label_of', 'name_of', 'names']);
 });
 
+for (const level of ['-O1', '-O2'])
+  test(`a table of jumps leads on into its function where a symbol lies in front of its entries (gcc ${level})`, async () => {
+    const pair = compilePair('entry-inside.c', { flags: [level], new: ['-DCHANGED'] });
+    const result = diffPair(pair);
+    assert.equal(result.refusals, []);
+    const names = result.functions.map(({ name }) => name);
+    assert.ok(names.includes('pick'), `${names}`);
+    const wanted = execFileSync(pair.newPath, { encoding: 'utf8' });
+    assert.is(await runPatched(pair.oldPath, readPatch(writePatch(result.patch!))), wanted);
+  });
+
 test.run();
