@@ -6,21 +6,21 @@
  * The core has compared all code, and what refers to functions, variables and imports. Left is its queue: references whose content
  * tells. Equal content is found here without asking what it is; where it is not equal, references.ts decides.
  */
-import { Kind } from '../core/load.js';
 import { ENTRY_WORDS, type Places, type SweepSide, type Swept, sweep, sweepable, Verdict } from '../core/sweep.js';
 import type { ElfImage } from '../elf/image.js';
-import { sectionAt } from '../elf/image.js';
-import { isCode, isConstant, isLinkage, isThreadLocal, type Section } from '../elf/sections.js';
+import { isThreadLocal } from '../elf/sections.js';
 import { STT_TLS } from '../elf/symbols.js';
 import type { CodeFunction } from '../match/functions.js';
 import { pick } from '../match/things.js';
 import { codeOf, loadedRange } from './code-range.js';
+import { ConstantReader, distanceAt } from './constant-reader.js';
 import type { Context } from './context.js';
-import { type DistanceTable, distancesOf, distanceTableAt, isDistances } from './distance-tables.js';
-import { instructionsOf, referenceOf, referencesTo } from './instructions.js';
+import { distanceTableAt } from './distance-tables.js';
+import { referencesTo } from './instructions.js';
 import type { PairNumbers } from './places.js';
 import { isEnd, sameReference } from './references.js';
 import type { Side } from './side.js';
+import { TableFinder } from './table-starts.js';
 import { threadLayoutMoved } from './thread-access.js';
 import { sameRun } from './unchanged-objects.js';
 
@@ -88,14 +88,14 @@ class Queue {
   readonly #context: Context;
   readonly #swept: Swept;
   #answers = new Answers();
-  readonly #old: Reader;
-  readonly #now: Reader;
+  readonly #old: ConstantReader;
+  readonly #now: ConstantReader;
 
   constructor(context: Context, swept: Swept) {
     this.#context = context;
     this.#swept = swept;
-    this.#old = new Reader(context.before);
-    this.#now = new Reader(context.after);
+    this.#old = new ConstantReader(context.before);
+    this.#now = new ConstantReader(context.after);
   }
 
   /** For each pair whether it must be looked at. */
@@ -283,43 +283,6 @@ class Queue {
   }
 }
 
-/** More than there are functions in a file. */
-const LIMIT = 2 ** 21;
-
-/** Makes what tables of distances lead to known as starts. */
-class TableFinder {
-  found = false;
-  readonly #side: Side;
-  readonly #asked = new Set<number>();
-
-  constructor(side: Side) {
-    this.#side = side;
-    const { columns } = side.objects;
-    const named = pick(side.objects, (i) => isDistances(side.image.symbolTable, columns.symbols[i]!));
-    for (const object of named) this.#start(distancesOf(side, object));
-  }
-
-  /** Of a table at `address`, if `fn` uses it as one. */
-  ask(address: number, fn: CodeFunction): void {
-    const key = address * LIMIT + fn.index;
-    if (this.#asked.has(key)) return;
-    this.#asked.add(key);
-    this.#start(distanceTableAt(this.#side, address, fn));
-  }
-
-  askAll(fn: CodeFunction): void {
-    for (const instruction of instructionsOf(fn))
-      if (instruction.kind === Kind.address && instruction.fieldSize > 0)
-        this.ask(referenceOf(fn, instruction).address, fn);
-  }
-
-  #start(table: DistanceTable | null): void {
-    if (table === null) return;
-    this.found = true;
-    for (const target of table.targets) this.#side.addStart(target);
-  }
-}
-
 /** Answers that were given lately: many functions refer to one constant. */
 class Answers {
   readonly #keys = new Float64Array(LATELY);
@@ -342,86 +305,6 @@ class Answers {
     return (Math.imul(address, 0x9e3779b1) >>> 15) & (LATELY - 1);
   }
 }
-
-/** Reads one side's constants. */
-class Reader {
-  readonly #image: ElfImage;
-  readonly #code: readonly Section[];
-  /** Sections that the loader writes to. */
-  readonly #filled = new Set<Section>();
-  #section: Section | null = null;
-
-  constructor({ image }: Side) {
-    this.#image = image;
-    this.#code = image.sections.filter(isCode);
-    const { relocations } = image;
-    for (const section of image.sections) {
-      const first = relocations.firstFrom(section.address - 7);
-      if (first < relocations.size && relocations.addresses[first]! < section.address + section.size)
-        this.#filled.add(section);
-    }
-  }
-
-  /** The section with constants that holds `address`, if it is in the file. */
-  constantAt(address: number): Section | null {
-    const known = this.#section;
-    if (known !== null && address >= known.address && address < known.address + known.bytes.length) return known;
-    const section = sectionAt(this.#image, address);
-    if (section === null || !isConstant(section) || section.bytes.length === 0) return null;
-    this.#section = section;
-    return section;
-  }
-
-  isCode(address: number): boolean {
-    return this.#code.some((section) => address >= section.address && address < section.address + section.size);
-  }
-
-  isSlot(address: number): boolean {
-    const section = sectionAt(this.#image, address);
-    return section !== null && isLinkage(section);
-  }
-
-  /** Whether the loader writes there, in the section that was asked for last. */
-  isFilled(start: number, end: number): boolean {
-    if (this.#section !== null && !this.#filled.has(this.#section)) return false;
-    const { relocations } = this.#image;
-    const index = relocations.firstFrom(start - 7);
-    return index < relocations.size && relocations.addresses[index]! < end;
-  }
-
-  /** What is at `address` looks like a jump table: a distance that leads from there into code. */
-  isTable(address: number): boolean {
-    if (address % 4 !== 0 || this.constantAt(address) === null) return false;
-    const to = this.entryAt(address, 0);
-    return this.#code.some((section) => to >= section.address && to <= section.address + section.size);
-  }
-
-  /** What is at `address` could be a distance that leads from there to a constant, as a small number could be. */
-  leadsToConstant(address: number): boolean {
-    if (address % 4 !== 0 || this.constantAt(address) === null) return false;
-    return this.entryAt(address, 0) !== address && this.isDistance(address, 0, 4);
-  }
-
-  /** An entry of a table of `size` bytes leads to a constant, and not into the table itself. */
-  isDistance(table: number, offset: number, size: number): boolean {
-    const to = this.entryAt(table, offset);
-    if (to < 0 || (to >= table && to < table + size)) return false;
-    const section = sectionAt(this.#image, to);
-    return section !== null && isConstant(section);
-  }
-
-  /** -1 if there is none in the file. */
-  entryAt(table: number, offset: number): number {
-    const section = this.constantAt(table);
-    if (section === null) return -1;
-    const at = table - section.address + offset;
-    if (at + 4 > section.bytes.length) return -1;
-    return table + distanceAt(section.bytes, at);
-  }
-}
-
-const distanceAt = (bytes: Uint8Array, at: number): number =>
-  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 
 /** How thread-local storage is laid out. */
 function threadLocals({ sections, symbolTable }: ElfImage): string {
