@@ -24,6 +24,7 @@ for (const level of ['-O1', '-O2', '-O3', '-Os'])
     ['distances.c', '-DCODE -DTEXT -DNUMBER -DSHIFT', 'label_of name_of names number_of'],
     ['distances-near.c', '-DSHIFT', ''],
     ['distances-near.c', '-DTEXT', 'name_of'],
+    ['distances-near.c', '-DSWAP', 'main name_of'],
     ['distances-near.c', '-DTEXT -DSHIFT', 'name_of'],
     ['distances-near.c', '-DCODE -DSHIFT', 'name_of'],
   ] as const)
